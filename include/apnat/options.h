@@ -1,0 +1,35 @@
+/* options.h - what one deployment fixes before the program is loaded. The
+ * verifier knows the values and deletes what they switch off; a change of one
+ * means loading the program again (the tables stay). */
+#ifndef APNAT_OPTIONS_H
+#define APNAT_OPTIONS_H
+
+#include <apnat/abi.h>
+
+struct options {
+	/* features some pool uses; 0 removes the code */
+	__u8 psid_layout;
+	__u8 scattered_layout;
+	__u8 hairpinning;
+	__u8 mapping_log;
+	__u8 rate_limit;
+	__u8 forwards;		/* some forward exists, or may be made at run time */
+	__u8 proxy_arp;
+	__u8 vlans;		/* some interface is a VLAN sub-interface, or has some */
+
+	/* lifetimes, in ticks (tables.h) */
+	__u32 udp_ticks;
+	__u32 tcp_established_ticks;
+	__u32 tcp_transitory_ticks;
+	__u32 icmp_ticks;
+
+	__u32 event_interval_ticks;	/* least time between two refusal or security events of one subject */
+	__u16 packet_too_big_floor;	/* a lower next-hop MTU in an ICMP error is not believed */
+	__u16 tcp_mss_clamp;		/* 0: off */
+	__u32 reserved[2];
+
+	__u64 secret[4];		/* keys of the slot hash: node_state.secret */
+};
+ABI_SIZE(struct options, 72);
+
+#endif

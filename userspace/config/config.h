@@ -1,0 +1,125 @@
+// config.h - what the operator writes, as plain values with their defaults.
+// One struct a TOML table, one member a key, the same words (docs/configuration.md).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apnat/tables.h"
+#include "net/address.h"
+#include "net/port_range.h"
+
+namespace apnat {
+
+// Where in the file something was said; line 0: nowhere (a default).
+struct Where {
+  int line = 0;
+  int column = 0;
+};
+
+struct PathsConfig {
+  std::filesystem::path socket = "/run/apnat/apnatd.sock";
+  std::filesystem::path bpffs = "/sys/fs/bpf/apnat";
+  std::filesystem::path state = "/var/lib/apnat";
+};
+
+enum class AttachMode { kAuto, kNative, kGeneric };
+
+struct InterfaceName {
+  std::string name;
+  Where where;
+};
+
+struct InterfacesConfig {
+  std::vector<InterfaceName> internal;
+  std::vector<InterfaceName> external;
+  AttachMode mode = AttachMode::kAuto;
+  Where where;
+};
+
+struct PrefixAt {
+  Prefix prefix;
+  Where where;
+};
+
+struct PoolConfig {
+  std::string name;
+  std::vector<PrefixAt> internal;
+  std::vector<PrefixAt> external;
+  enum assignment assignment = ASSIGN_DYNAMIC;
+  PortRange ports{1024, 65535};
+  std::optional<std::uint32_t> block_size;  // default 512; deterministic: none, the division gives it
+  std::uint32_t max_blocks = 4;
+  std::uint32_t first_block_reserve = 0;  // blocks of each address kept for subscribers without one
+  std::uint32_t max_new_mappings_per_second = 0;
+  int subscriber_prefix_length = 32;
+  enum port_layout port_layout = LAYOUT_CONTIGUOUS;
+  int psid_offset = 6;  // a of RFC 7597; with block_size it fixes k and m
+  enum filtering filtering = FILTER_ENDPOINT_INDEPENDENT;
+  bool hairpinning = true;
+  enum log_level log = LOG_BLOCKS;
+  bool continue_unlogged = false;  // on_log_failure = "continue"
+  bool proxy_arp = false;
+  Where where;           // of the table
+  Where block_size_at, ports_at, max_blocks_at, assignment_at, port_layout_at;
+};
+
+struct StaticBlockConfig {
+  std::string pool;
+  Prefix subscriber;  // an address, or a prefix of the pool's subscriber_prefix_length
+  Ip4 external_address;
+  PortRange ports;
+  Where where;
+};
+
+struct ForwardConfig {
+  std::string pool;
+  std::uint8_t protocol = 0;
+  Endpoint external;
+  Endpoint internal;
+  Where where;
+};
+
+struct TimeoutsConfig {
+  bool allow_below_rfc = false;
+  std::uint32_t udp = 300;
+  std::uint32_t tcp_established = 7440;
+  std::uint32_t tcp_transitory = 240;
+  std::uint32_t icmp = 60;
+  std::uint32_t block_idle = 600;
+  std::uint32_t hold_down = 120;
+  Where where;
+  Where udp_at, tcp_established_at, tcp_transitory_at, icmp_at, hold_down_at;
+};
+
+struct MtuConfig {
+  std::uint16_t tcp_mss_clamp = 0;
+  std::uint16_t packet_too_big_floor = 576;
+};
+
+enum class SinkType { kStdout, kFile };
+
+struct EventSinkConfig {
+  SinkType type = SinkType::kStdout;
+  std::filesystem::path path;
+  Where where;
+};
+
+struct Config {
+  std::filesystem::path file;  // where it was read
+  std::string node_name;       // empty: the host's name
+  PathsConfig paths;
+  InterfacesConfig interfaces;
+  std::vector<PoolConfig> pools;
+  std::vector<StaticBlockConfig> static_blocks;
+  std::vector<ForwardConfig> forwards;
+  TimeoutsConfig timeouts;
+  MtuConfig mtu;
+  std::vector<EventSinkConfig> event_sinks;
+};
+
+}  // namespace apnat
