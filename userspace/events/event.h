@@ -80,7 +80,7 @@ struct ConfigApplied {
 
 struct AgentStarted {
   std::string version;
-  bool adopted = false;            // a running data plane was found and taken over
+  bool adopted = false;  // a running data plane was found and taken over
   std::uint64_t mappings_adopted = 0;
 };
 

@@ -1,0 +1,75 @@
+// fan_out.h - every event to every sink. What a sink had no room for is counted,
+// and the sink gets a Gap in its place as soon as it takes events again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "events/sink.h"
+
+namespace apnat {
+
+class FanOut {
+ public:
+  struct Figures {
+    SinkFigures sink;
+    std::uint64_t lost = 0;  // events that never reached it
+  };
+
+  void add(std::unique_ptr<Sink> sink);
+  void clear() { outlets_.clear(); }
+
+  void accept(const Event& event);
+
+  // Flushes every sink. True: everything accepted is where it must be. The first error of a run of errors, and
+  // their end, are told through `report`.
+  template <typename Report>
+  bool flush(Report&& report) {
+    bool all_written = true;
+    for (Outlet& outlet : outlets_) all_written &= flush(outlet, report);
+    return all_written;
+  }
+
+  // How many more events every sink could take now.
+  std::size_t room() const;
+
+  template <typename Report>
+  void reopen(Report&& report) {
+    for (Outlet& outlet : outlets_) {
+      if (auto opened = outlet.sink->reopen(); !opened) report(outlet.sink->figures().name, opened.error().text);
+    }
+  }
+
+  std::vector<Figures> figures() const;
+
+ private:
+  struct Lost {
+    Event first;  // its place and time are the Gap's
+    std::uint64_t last_seq;
+  };
+  struct Outlet {
+    std::unique_ptr<Sink> sink;
+    std::optional<Lost> missing;  // refused, and not told yet
+    std::uint64_t lost = 0;
+    bool failing = false;
+  };
+
+  static bool tell_missing(Outlet& outlet);
+
+  template <typename Report>
+  static bool flush(Outlet& outlet, Report& report) {
+    auto flushed = outlet.sink->flush();
+    const bool failed = !flushed.has_value();
+    if (failed != outlet.failing) report(outlet.sink->figures().name, failed ? flushed.error().text : "writes again");
+    outlet.failing = failed;
+    if (!failed && outlet.missing) tell_missing(outlet);
+    return !failed;
+  }
+
+  std::vector<Outlet> outlets_;
+};
+
+}  // namespace apnat

@@ -1,0 +1,73 @@
+// sequencer.cpp - order restored, and what is missing named.
+#include "events/sequencer.h"
+
+namespace apnat {
+
+Sequencer::Sequencer(std::uint64_t next, HandOn hand_on) : next_(next), hand_on_(std::move(hand_on)) {}
+
+void Sequencer::put(Event event, std::uint64_t now_ns) {
+  if (event.seq < next_) {
+    if (take_from_gap(event.seq)) {
+      --lost_;
+      hand_on_(event);
+    } else {
+      ++repeated_;
+    }
+    return;
+  }
+  if (event.seq == next_ && held_.empty()) {  // the usual case: nothing is copied
+    ++next_;
+    hand_on_(event);
+    return;
+  }
+  const std::uint64_t seq = event.seq;
+  held_.try_emplace(seq, Held{std::move(event), now_ns});
+  hand_on_in_order();
+}
+
+void Sequencer::hand_on_in_order() {
+  while (!held_.empty() && held_.begin()->first == next_) {
+    ++next_;
+    hand_on_(held_.begin()->second.event);
+    held_.erase(held_.begin());
+  }
+}
+
+// Each held record counts its own patience, so that many gaps in one burst end together, not one a second.
+void Sequencer::expire(std::uint64_t now_ns, WallTime gap_time) {
+  while (!held_.empty() && now_ns >= held_.begin()->second.since_ns + kPatienceNs) declare_gap(gap_time);
+}
+
+void Sequencer::give_up(WallTime gap_time) {
+  while (!held_.empty()) declare_gap(gap_time);
+}
+
+// The Gap stands in the stream where the missing numbers would: its own number is the first of them.
+void Sequencer::declare_gap(WallTime gap_time) {
+  const std::uint64_t last = held_.begin()->first - 1;
+  hand_on_(Event{.seq = next_,
+                 .time = gap_time,
+                 .monotonic_ns = held_.begin()->second.event.monotonic_ns,
+                 .body = Gap{next_, last,
+                             "no record: the event ring had no room for it. Pools with on_log_failure = \"refuse\" "
+                             "assigned nothing under these numbers"}});
+  lost_ += last - next_ + 1;
+  gaps_[next_] = last;
+  if (gaps_.size() > kGapsRemembered) gaps_.erase(gaps_.begin());
+  next_ = last + 1;
+  hand_on_in_order();
+}
+
+bool Sequencer::take_from_gap(std::uint64_t seq) {
+  auto gap = gaps_.upper_bound(seq);
+  if (gap == gaps_.begin()) return false;
+  --gap;
+  const auto [first, last] = *gap;
+  if (seq > last) return false;
+  gaps_.erase(gap);
+  if (first < seq) gaps_[first] = seq - 1;
+  if (seq < last) gaps_[seq + 1] = last;
+  return true;
+}
+
+}  // namespace apnat

@@ -1,0 +1,33 @@
+// stdout.cpp - a descriptor we share with others, so its flags are not ours to change.
+#include "events/sinks/stdout.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "events/json.h"
+
+namespace apnat {
+namespace {
+
+// A blocking descriptor, written without blocking: a pipe that polls writable has room for PIPE_BUF bytes.
+ssize_t write_if_it_can(int fd, std::string_view bytes) {
+  pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+  if (::poll(&writable, 1, 0) == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return ::write(fd, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+}
+
+}  // namespace
+
+bool StdoutSink::accept(const Event& event) { return queue_.room() > 0 && queue_.add(to_json(event, node_)); }
+
+Result<void> StdoutSink::flush() {
+  auto drained = queue_.drain([this](std::string_view bytes) { return write_if_it_can(fd_, bytes); });
+  error_ = drained ? "" : drained.error().text;
+  return drained;
+}
+
+}  // namespace apnat

@@ -1,0 +1,28 @@
+// stdout.h - events to standard output, one JSON object a line: for a terminal,
+// the journal, or whatever the agent is piped into.
+#pragma once
+
+#include "events/sink.h"
+#include "events/sinks/line_queue.h"
+
+namespace apnat {
+
+class StdoutSink final : public Sink {
+ public:
+  static constexpr std::size_t kMostWaiting = 256 * 1024;
+
+  explicit StdoutSink(std::string node, int fd = 1) : node_(std::move(node)), fd_(fd), queue_(kMostWaiting) {}
+
+  bool accept(const Event& event) override;
+  Result<void> flush() override;
+  std::size_t room() const override { return queue_.room(); }
+  SinkFigures figures() const override { return {"stdout", queue_.written(), queue_.lines(), error_}; }
+
+ private:
+  std::string node_;
+  int fd_;
+  LineQueue queue_;
+  std::string error_;
+};
+
+}  // namespace apnat
