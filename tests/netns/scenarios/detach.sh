@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# detach.sh - stopping the agent leaves the gateway translating; `natctl detach`
+# leaves nothing: no program on an interface, no pin. The next start is cold.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
+
+lay_out
+common_pool | write_config
+start_agent
+attached() { ip -n gw -j link show | jq -r '[.[] | select(.xdp != null) | .ifname] | sort | join(" ")'; }
+assert_equal "interfaces with a program" "ext sub1 sub2" "$(attached)"
+on s1 ping -q -c 1 -W 3 "$web_address"
+
+end agent
+assert_exit 3 natctl status
+assert_equal "interfaces with a program, agent stopped" "ext sub1 sub2" "$(attached)"
+on s1 ping -q -c 3 -i 0.02 -W 3 "$web_address"
+wait_until has_event agent_stopped
+
+start_agent
+assert_exit 0 natctl detach --yes
+nothing_attached() { [[ -z $(attached) ]]; }
+wait_until nothing_attached
+assert_equal "pins left" "" "$(find /sys/fs/bpf -type f 2> /dev/null)"
+end agent || true
+
+start_agent
+assert_equal "interfaces with a program, cold start" "ext sub1 sub2" "$(attached)"
+assert_equal "mappings after a cold start" 0 "$(natctl mappings --json | jq length)"
+on s1 ping -q -c 3 -i 0.02 -W 3 "$web_address"

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# vlan.sh - VLAN sub-interfaces inside and outside: one tag towards s1 and the
+# router, two tags (802.1ad and 802.1Q) towards s2, another VLAN left alone.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
+
+# tagged NAMESPACE IFACE VLAN [PROTOCOL] - its name is IFACE.VLAN
+tagged() {
+  ip -n "$1" link add link "$2" name "$2.$3" mtu 1500 type vlan id "$3" protocol "${4:-802.1Q}"
+  ip -n "$1" link set "$2.$3" up
+}
+
+namespaces s1 s2 gw r web dns
+forwarding gw
+forwarding r
+connect gw sub1 s1 eth0 1508
+connect gw sub2 s2 eth0 1508
+connect gw ext r to_gw 1508
+tagged gw sub1 10
+tagged s1 eth0 10
+tagged gw sub1 11
+tagged s1 eth0 11
+tagged gw sub2 200 802.1ad
+tagged s2 eth0 200 802.1ad
+tagged gw sub2.200 20
+tagged s2 eth0.200 20
+tagged gw ext 100
+tagged r to_gw 100
+ip -n gw address add 100.64.1.1/24 dev sub1.10
+host s1 eth0.10 100.64.1.2/24 100.64.1.1
+ip -n gw address add 10.1.1.1/24 dev sub1.11
+ip -n s1 address add 10.1.1.2/24 dev eth0.11
+ip -n gw address add 100.64.2.1/24 dev sub2.200.20
+host s2 eth0.200.20 100.64.2.2/24 100.64.2.1
+ip -n gw address add "$gateway_address/24" dev ext.100
+ip -n r address add "$router_address/24" dev to_gw.100
+ip -n gw route add default via "$router_address"
+ip -n r route add 198.51.100.0/24 via "$gateway_address"
+lay_internet
+
+internal='["sub1.10", "sub2.200.20"]' external='["ext.100"]'
+common_pool | write_config
+start_agent
+
+serve_files web "$lab/www"
+head -c 3000000 /dev/urandom > "$lab/www/file"
+for subscriber in s1 s2; do
+  on "$subscriber" ping -q -c 1 -W 3 "$web_address"
+  on "$subscriber" ping -q -c 10 -i 0.02 -W 3 -s 1472 -M "do" "$web_address"
+  on "$subscriber" curl -sS --max-time 20 -o "$lab/got" "http://$web_address/file"
+  cmp "$lab/www/file" "$lab/got"
+done
+assert_fast_path 200 2000
+
+on s1 ping -q -c 3 -i 0.02 -W 3 10.1.1.1
+assert_counter UNKNOWN_INTERFACE -ge 3
+allowed[UNKNOWN_INTERFACE]=$(counter UNKNOWN_INTERFACE)
