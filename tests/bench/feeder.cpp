@@ -1,0 +1,169 @@
+#include "feeder.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+
+#include "feeder.skel.h"
+
+namespace apnat::bench {
+
+namespace {
+
+constexpr std::uint32_t kRemoteAddress = 0xc63364c8;  // 198.51.100.200
+constexpr std::uint16_t kRemotePort = 53;
+constexpr std::array<std::uint8_t, 6> kTo = {0x02, 0, 0, 0, 0, 0x01};
+constexpr std::array<std::uint8_t, 6> kFrom = {0x02, 0, 0, 0, 0, 0x02};
+
+// What a thread's work cost between its making and `per_packet`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(const PerfCounters& counters)
+      : counters_(counters), before_(counters.read()), started_(std::chrono::steady_clock::now()) {}
+
+  Cost per_packet(std::uint32_t packets) const {
+    const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - started_;
+    const auto after = counters_.read();
+    Cost cost{.ns = elapsed.count() / packets, .cycles = {}, .instructions = {}};
+    if (before_ && after) {
+      cost.cycles = static_cast<double>(after->cycles - before_->cycles) / packets;
+      cost.instructions = static_cast<double>(after->instructions - before_->instructions) / packets;
+    }
+    return cost;
+  }
+
+ private:
+  const PerfCounters& counters_;
+  std::optional<PerfCounters::Reading> before_;
+  std::chrono::steady_clock::time_point started_;
+};
+
+std::optional<double> difference(std::optional<double> whole, std::optional<double> part) {
+  if (!whole || !part) return std::nullopt;
+  return *whole - *part;
+}
+
+}  // namespace
+
+Cost operator-(const Cost& whole, const Cost& part) {
+  return {.ns = whole.ns - part.ns,
+          .cycles = difference(whole.cycles, part.cycles),
+          .instructions = difference(whole.instructions, part.instructions)};
+}
+
+Feeder::Feeder(feeder_bpf* skeleton) : skeleton_(skeleton) {}
+Feeder::Feeder(Feeder&&) noexcept = default;
+Feeder::~Feeder() = default;
+
+void Feeder::Destroy::operator()(feeder_bpf* skeleton) const { feeder_bpf::destroy(skeleton); }
+
+Result<Feeder> Feeder::load() {
+  Feeder feeder(feeder_bpf::open());
+  if (!feeder.skeleton_) return fail(errno, "open the feeder");
+  if (int error = feeder_bpf::load(feeder.skeleton_.get())) return fail(-error, "the kernel refused the feeder");
+  const std::uint32_t key = TARGET_NOTHING;
+  const int nothing = bpf_program__fd(feeder.skeleton_->progs.nothing);
+  if (bpf_map_update_elem(bpf_map__fd(feeder.skeleton_->maps.targets), &key, &nothing, BPF_ANY) != 0)
+    return fail(errno, "hand the feeder its empty target");
+  auto& settings = feeder.skeleton_->bss->settings;
+  settings.remote_address = __builtin_bswap32(kRemoteAddress);
+  settings.remote_port = __builtin_bswap16(kRemotePort);
+  std::copy(kTo.begin(), kTo.end(), settings.destination_mac);
+  std::copy(kFrom.begin(), kFrom.end(), settings.source_mac);
+  return feeder;
+}
+
+Result<void> Feeder::aim_at(int program_fd) {
+  const std::uint32_t key = TARGET_PROGRAM;
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &key, &program_fd, BPF_ANY) != 0)
+    return fail(errno, "aim the feeder at the program under test");
+  return {};
+}
+
+void Feeder::send(const Flows& flows) {
+  auto& settings = skeleton_->bss->settings;
+  const unsigned bits = std::bit_width(flows.count - 1);
+  settings.flow_mask = flows.count - 1;
+  settings.flow_shift = std::max(1U, (bits + 1) / 2);
+  settings.subscriber_mask = flows.subscribers - 1;
+  settings.subscriber_bits = std::bit_width(flows.subscribers - 1);
+  settings.first_address_host = flows.first_address;
+}
+
+Result<void> Feeder::reply_to(std::span<const feed_endpoint> endpoints) {
+  const int map = bpf_map__fd(skeleton_->maps.endpoints);
+  const std::size_t bytes = sizeof(feed_endpoint) * MAX_ENDPOINTS;
+  if (endpoints.size() > MAX_ENDPOINTS || !std::has_single_bit(endpoints.size()))
+    return fail("replies go to a power of two of endpoints, not " + std::to_string(endpoints.size()));
+  void* rows = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+  if (rows == MAP_FAILED) return fail(errno, "map the feeder's endpoints");
+  std::copy(endpoints.begin(), endpoints.end(), static_cast<feed_endpoint*>(rows));
+  munmap(rows, bytes);
+  send({.count = static_cast<std::uint32_t>(endpoints.size())});
+  return {};
+}
+
+Result<Cost> Feeder::run(Way way, feed_target target, unsigned ifindex, std::uint32_t packets) {
+  auto& programs = skeleton_->progs;
+  const int program = bpf_program__fd(way == Way::outbound ? programs.feed_outbound : programs.feed_inbound);
+  std::array<std::uint8_t, SMALL_FRAME_BYTES> frame{};
+  xdp_md context{};
+  context.data_end = frame.size();
+  context.ingress_ifindex = ifindex;
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.data_in = frame.data();
+  options.data_size_in = frame.size();
+  options.ctx_in = &context;
+  options.ctx_size_in = sizeof(context);
+  options.repeat = static_cast<int>(packets);
+  skeleton_->bss->settings.frame_bytes = frame.size();
+  skeleton_->bss->settings.target = target;
+
+  const Stopwatch watch(counters_);
+  if (bpf_prog_test_run_opts(program, &options) != 0) return fail(errno, "run the feeder");
+  const Cost cost = watch.per_packet(packets);
+  last_action_ = options.retval;
+  if (last_action_ == XDP_ABORTED) return fail("the feeder reached no program");
+  return cost;
+}
+
+// The time is the kernel's own, taken round the loop alone: setting live frames up and down waits for RCU.
+Result<Cost> Feeder::run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch) {
+  auto& programs = skeleton_->progs;
+  const bool small = kind == LiveKind::small;
+  const int program = bpf_program__fd(small ? programs.generate : programs.generate_imix);
+  std::array<std::uint8_t, LARGE_FRAME_BYTES> frame{};
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.data_in = frame.data();
+  options.data_size_in = small ? SMALL_FRAME_BYTES : LARGE_FRAME_BYTES;
+  options.repeat = static_cast<int>(packets);
+  options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+  options.batch_size = batch;
+  skeleton_->bss->settings.frame_bytes = options.data_size_in;
+  skeleton_->bss->settings.device = device;
+
+  const Stopwatch watch(counters_);
+  if (bpf_prog_test_run_opts(program, &options) != 0) return fail(errno, "send live frames");
+  Cost cost = watch.per_packet(packets);
+  cost.ns = options.duration;
+  return cost;
+}
+
+Result<void> Feeder::sink_at(unsigned device) {
+  auto& programs = skeleton_->progs;
+  skeleton_->links.sink = bpf_program__attach_xdp(programs.sink, static_cast<int>(device));
+  if (!skeleton_->links.sink) return fail(errno, "attach the sink");
+  return {};
+}
+
+std::uint64_t Feeder::arrived() const { return skeleton_->bss->arrived; }
+void Feeder::restart_count() { skeleton_->bss->arrived = 0; }
+
+}  // namespace apnat::bench

@@ -1,0 +1,73 @@
+// feeder.h - drives the packets of feeder.bpf.c through a program and times them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "feed.h"
+#include "perf_counters.h"
+
+struct feeder_bpf;
+
+namespace apnat::bench {
+
+// Which flows, as numbers of feed.h.
+struct Flows {
+  std::uint32_t count = 1;  // a power of two
+  std::uint32_t subscribers = 8192;
+  std::uint32_t first_address = 0x64400000;  // 100.64.0.0
+};
+
+// What one packet cost, the feeder included.
+struct Cost {
+  double ns = 0;
+  std::optional<double> cycles;
+  std::optional<double> instructions;
+};
+
+Cost operator-(const Cost& whole, const Cost& part);
+
+enum class Way { outbound, inbound };
+enum class LiveKind { small, imix };
+
+class Feeder {
+ public:
+  static Result<Feeder> load();
+  Feeder(Feeder&&) noexcept;
+  ~Feeder();
+
+  // The program under test, loaded with frags support.
+  Result<void> aim_at(int program_fd);
+  void send(const Flows& flows);
+  // Replies go to these, in this order; a power of two of them.
+  Result<void> reply_to(std::span<const feed_endpoint> endpoints);
+
+  // Runs `packets` packets as if they came in at `ifindex`, handing each to `target`.
+  Result<Cost> run(Way way, feed_target target, unsigned ifindex, std::uint32_t packets);
+  // What the program under test makes of the last packet fed: an XDP action.
+  std::uint32_t last_action() const { return last_action_; }
+
+  // Live frames out of `device`. Cost is time until all that this processor had to do with them is done.
+  Result<Cost> run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch);
+  // Takes frames out where they arrive, and counts them.
+  Result<void> sink_at(unsigned device);
+  std::uint64_t arrived() const;
+  void restart_count();
+
+ private:
+  struct Destroy {
+    void operator()(feeder_bpf* skeleton) const;
+  };
+  explicit Feeder(feeder_bpf* skeleton);
+
+  std::unique_ptr<feeder_bpf, Destroy> skeleton_;
+  PerfCounters counters_;
+  std::uint32_t last_action_ = 0;
+};
+
+}  // namespace apnat::bench
