@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# guest.sh - what tools/vm/test runs inside the guest. Prints `ok NAME` or
+# `FAILED NAME` for each, as tests/netns/run.sh does.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
+export APNAT_PATIENCE=6
+
+log=/tmp/guest.log
+# try NAME COMMAND...
+try() {
+  local start=$SECONDS
+  if timeout --kill-after=10 900 "${@:2}" > "$log" 2>&1; then
+    echo "ok $1 ($((SECONDS - start)) s)"
+  else
+    echo "FAILED $1 ($((SECONDS - start)) s)"
+    tail -n 60 "$log" | sed 's/^/    /'
+  fi
+}
+
+try "programs load within the verifier's budget" build/bin/test_bpf
+try "stories" build/bin/test_stories
+try "virtio_nics" tests/vm/virtio_nics.sh
+try "beside_another_program" tests/vm/beside_another_program.sh
+tests/netns/run.sh ping http hairpin vlan jumbo agent_killed | grep -v '^scenarios:' || true
