@@ -4,47 +4,47 @@
  * A flow is a number. It names its subscriber by its low bits and the subscriber's
  * port by the rest, so that neighbouring numbers are different subscribers. Each
  * subscriber starts at another port of 32768..65535, as ephemeral ports do: a NAT that
- * tries to keep ports finds most of them free. Flows are visited in a full-period pseudo-random order computed from a counter: no table is
- * read for it, so that the only cache misses are those of the program under test. */
+ * tries to keep ports finds most of them free. Flows are visited in a full-period pseudo-random order computed from a
+ * counter: no table is read for it, so that the only cache misses are those of the program under test. */
 #ifndef APNAT_BENCH_FEED_H
 #define APNAT_BENCH_FEED_H
 
 #include <linux/types.h>
 
 enum {
-	HEADERS_BYTES = 42,		/* Ethernet, IPv4, UDP */
-	SMALL_FRAME_BYTES = 60,		/* 64 on the wire, with the check sequence */
-	MIDDLE_FRAME_BYTES = 590,
-	LARGE_FRAME_BYTES = 1514,
-	IMIX_PERIOD = 12,		/* 7 small, 4 middle, 1 large */
+  HEADERS_BYTES = 42,     /* Ethernet, IPv4, UDP */
+  SMALL_FRAME_BYTES = 60, /* 64 on the wire, with the check sequence */
+  MIDDLE_FRAME_BYTES = 590,
+  LARGE_FRAME_BYTES = 1514,
+  IMIX_PERIOD = 12, /* 7 small, 4 middle, 1 large */
 
-	FIRST_PORT = 32768,
-	FLOW_PORTS = 32768,		/* a power of two */
-	SUBSCRIBER_PORT_STEP = 12553,	/* odd: neighbouring subscribers' ports are far apart */
+  FIRST_PORT = 32768,
+  FLOW_PORTS = 32768,           /* a power of two */
+  SUBSCRIBER_PORT_STEP = 12553, /* odd: neighbouring subscribers' ports are far apart */
 
-	MAX_ENDPOINTS = 1 << 21,
+  MAX_ENDPOINTS = 1 << 21,
 };
 
 struct feed_settings {
-	__u32 flow_mask;		/* flows - 1; flows are a power of two */
-	__u32 flow_shift;		/* half of the mask's bits: the permutation's fold */
-	__u32 subscriber_mask;
-	__u32 subscriber_bits;
-	__u32 first_address_host;	/* of subscriber 0 */
-	__be32 remote_address;
-	__be16 remote_port;
-	__u16 frame_bytes;		/* length of each frame; IMIX starts from the largest */
-	__u8 destination_mac[6];
-	__u8 source_mac[6];
-	__u32 target;			/* index in `targets`: what a fed frame is handed to */
-	__u32 device;			/* live frames: ifindex to send them out of */
+  __u32 flow_mask;  /* flows - 1; flows are a power of two */
+  __u32 flow_shift; /* half of the mask's bits: the permutation's fold */
+  __u32 subscriber_mask;
+  __u32 subscriber_bits;
+  __u32 first_address_host; /* of subscriber 0 */
+  __be32 remote_address;
+  __be16 remote_port;
+  __u16 frame_bytes; /* length of each frame; IMIX starts from the largest */
+  __u8 destination_mac[6];
+  __u8 source_mac[6];
+  __u32 target; /* index in `targets`: what a fed frame is handed to */
+  __u32 device; /* live frames: ifindex to send them out of */
 };
 
 /* An external endpoint that inbound packets are sent to. */
 struct feed_endpoint {
-	__be32 address;
-	__be16 port;
-	__u16 reserved;
+  __be32 address;
+  __be16 port;
+  __u16 reserved;
 };
 
 enum feed_target { TARGET_NOTHING = 0, TARGET_PROGRAM = 1, TARGET_COUNT };

@@ -45,7 +45,8 @@ Result<void> note_endpoints(const Gateway& gateway, const external_address& row,
   for (std::uint32_t slot = 0; slot < slots.size(); ++slot) {
     if (slots[slot].key == 0) continue;
     if (const auto flow = flow_of(slots[slot], flows))
-      endpoints[*flow] = {.address = row.address, .port = __builtin_bswap16(static_cast<std::uint16_t>(slot)), .reserved = 0};
+      endpoints[*flow] = {
+          .address = row.address, .port = __builtin_bswap16(static_cast<std::uint16_t>(slot)), .reserved = 0};
   }
   munmap(rows, bytes);
   return {};

@@ -31,9 +31,7 @@ constexpr std::uint16_t kInternalPage = 2;
 constexpr std::array<std::uint64_t, 4> kSecret = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
                                                   0x082efa98ec4e6c89};
 
-std::uint32_t ticks(std::uint64_t seconds) {
-  return static_cast<std::uint32_t>(seconds * 1'000'000'000 >> TICK_SHIFT);
-}
+std::uint32_t ticks(std::uint64_t seconds) { return static_cast<std::uint32_t>(seconds * 1'000'000'000 >> TICK_SHIFT); }
 
 Result<void> shell(const std::string& command) {
   if (std::system(command.c_str()) != 0) return fail("failed: " + command);
@@ -71,7 +69,8 @@ Result<Standalone> Standalone::make() {
 // Two veth pairs whose far ends stay here too: nothing is ever received, the FIB only has to find a way.
 Result<void> Standalone::lay_network() {
   if (unshare(CLONE_NEWNET) != 0) return fail(errno, "make a network namespace");
-  TRY_VOID(shell("ip link add inside type veth peer name inside-far && ip link add outside type veth peer name outside-far"));
+  TRY_VOID(shell(
+      "ip link add inside type veth peer name inside-far && ip link add outside type veth peer name outside-far"));
   for (const char* device : {"lo", "inside", "inside-far", "outside", "outside-far"})
     TRY_VOID(shell(fmt::format("ip link set {} up", device)));
   TRY_VOID(shell("ip addr add 192.0.2.1/24 dev inside && ip addr add 198.51.100.1/30 dev outside"));

@@ -80,7 +80,7 @@ class Samples {
     return values;
   }
 
-  std::string median_text(const std::string& name, std::optional<double> Cost::*part) const {
+  std::string median_text(const std::string& name, std::optional<double> Cost::* part) const {
     const auto values = sorted(name, [part](const Cost& cost) { return cost.*part; });
     return values.empty() ? "-" : fmt::format("{:.0f}", values[values.size() / 2]);
   }

@@ -1,0 +1,244 @@
+"""tools/bench's second half: lays the network, runs the rounds, writes what came out.
+
+Not to be called alone: tools/bench builds first and gives this its own mount and process
+namespaces. docs/performance.md explains the method.
+"""
+
+import argparse
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+import figures as figures_module
+import lab
+import plot
+from lab import BenchError, inside, namespace_of, on_processor, run
+
+SIZES = {"1": 1, "1k": 1 << 10, "100k": 1 << 17, "1m": 1 << 20}
+NEW_FLOWS = 1 << 18
+NEW_SUBSCRIBERS = 1024
+FIRST_NEW_ADDRESS = 0x64402000  # 100.64.32.0: behind the 8,192 subscribers of the sizes
+IN_LAB = {"xdp_forward": "xdp", "kernel_forward": "kernel", "nftables": "nft", "apnat": "apnat"}
+ATTEMPTS = 3
+
+
+class Bench:
+    def __init__(self, options, directory):
+        self.binaries = f"{options.build}/bin"
+        self.objects = f"{options.build}/tests/bench"
+        self.quick = options.quick
+        self.rounds = options.rounds or (3 if options.quick else 7)
+        self.directory = directory
+        self.bpffs = f"{directory}/bpf"
+        self.figures = figures_module.Figures()
+        available = sorted(os.sched_getaffinity(0))
+        self.processor = available[-1]
+        self.others = set(available[:-1]) or {self.processor}
+        self.apnat = None
+        self.new_passes = 0
+
+    def sizes(self):
+        return ["1k", "1m"] if self.quick else list(SIZES)
+
+    # ---- one round of live frames ----------------------------------------------------------
+
+    def send(self, device, sink, *words):
+        """ns a packet, generator included. A packet lost on the way would make it too cheap: then once more."""
+        command = inside(lab.WIRE, f"{self.binaries}/bench_liveframes", "--device", device, "--sink", sink, *words)
+        for _ in range(ATTEMPTS):
+            result = json.loads(run(*command, preexec_fn=on_processor({self.processor})))
+            if result["arrived"] >= 0.999 * result["sent"]:
+                return result
+        raise BenchError(f"{device}: {result['arrived']} of {result['sent']} packets arrived; "
+                         "is something else busy on this processor?")
+
+    def through(self, gateway, *words):
+        name = IN_LAB[gateway]
+        return self.send(f"in-{name}", f"out-{name}", *words)
+
+    def note(self, name, whole, base):
+        """The generator taken off, in the three units there may be."""
+        self.figures.add(f"e2e.{name}", "ns", whole["ns"] - base["ns"])
+        for unit in ("cycles", "instructions"):
+            if unit in whole and unit in base:
+                self.figures.add(f"e2e.{name}.{unit}", unit, round(whole[unit] - base[unit], 1))
+
+    def measure_size(self, size):
+        words = ("--flows", str(SIZES[size]))
+        base = self.send("base-in", "base-out", *words)
+        self.figures.add(f"generator.{size}", "ns", base["ns"])
+        for gateway in IN_LAB:
+            self.note(f"{gateway}.{size}", self.through(gateway, *words), base)
+
+    def measure_imix(self, size):
+        words = ("--flows", str(SIZES[size]), "--imix")
+        base = self.send("base-in", "base-out", *words)
+        self.figures.add(f"generator.imix.{size}", "ns", base["ns"])
+        for gateway in IN_LAB:
+            self.note(f"{gateway}.imix.{size}", self.through(gateway, *words), base)
+
+    def measure_new(self):
+        """Subscribers nobody has seen; every packet opens a mapping. Each gateway gets the same ones."""
+        address = FIRST_NEW_ADDRESS + self.new_passes * NEW_SUBSCRIBERS
+        self.new_passes += 1
+        words = ("--flows", str(NEW_FLOWS), "--packets", str(NEW_FLOWS), "--subscribers", str(NEW_SUBSCRIBERS),
+                 "--first-address", str(address), "--new")
+        base = self.send("base-in", "base-out", *words)
+        for gateway in IN_LAB:
+            name = IN_LAB[gateway]
+            command = inside(lab.WIRE, f"{self.binaries}/bench_liveframes", "--device", f"in-{name}", "--sink",
+                             f"out-{name}", *words)
+            whole = json.loads(run(*command, preexec_fn=on_processor({self.processor})))
+            if whole["arrived"] < 0.999 * whole["sent"]:
+                raise BenchError(f"{gateway}: {whole['arrived']} of {whole['sent']} new flows got through")
+            self.note(f"{gateway}.new", whole, base)
+
+    def measure_end_to_end(self):
+        for number in range(self.rounds):
+            say(f"end to end, round {number + 1} of {self.rounds}")
+            lab.forget_connections()
+            self.measure_new()
+            for size in self.sizes():
+                self.measure_size(size)
+            for size in ("1k", "1m"):
+                self.measure_imix(size)
+
+    # ---- the rest -------------------------------------------------------------------------
+
+    def measure_memory_and_start(self):
+        """What the kernel accounts to our tables, empty and with a million mappings; then starts over them."""
+        say("memory, and starting with 1 M live mappings")
+        empty = self.map_bytes()
+        self.through("apnat", "--flows", str(SIZES["1m"]), "--packets", "1024")
+        self.figures.add("memory.growth", "bytes", sum(self.map_bytes().values()) - sum(empty.values()))
+        tables = self.inner_table_bytes()
+        self.figures.add("memory.external_address", "MiB", round(tables["mapping"] / 2**20, 4))
+        self.figures.add("memory.external_address.blocks", "MiB", round(tables["block"] / 2**20, 4))
+        self.figures.add("memory.mapping", "bytes", tables["mapping"] // (3 * 65536))
+        self.figures.add("memory.all_tables", "MiB", round(sum(empty.values()) / 2**20, 1))
+        for _ in range(3 if self.quick else 5):
+            self.apnat.kill()
+            self.figures.add("agent.start_1m", "s", round(self.apnat.start(), 4))
+
+    def map_bytes(self):
+        listed = json.loads(run("bpftool", "-j", "map", "show"))
+        return {entry["id"]: entry.get("bytes_memlock", 0) for entry in listed}
+
+    def inner_table_bytes(self):
+        """One mapping table and one block table, found through the pinned tables of tables."""
+        sizes = {}
+        listed = {entry["id"]: entry for entry in json.loads(run("bpftool", "-j", "map", "show"))}
+        for kind in ("mapping", "block"):
+            pin = f"{self.apnat.pins}/maps/{kind}_tables"
+            first = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", pin, "key", "0", "0", "0", "0"))
+            number = int.from_bytes(bytes(int(byte, 16) for byte in first["value"]), "little") \
+                if isinstance(first.get("value"), list) else int(first["inner_map_id"])
+            sizes[kind] = listed[number]["bytes_memlock"]
+        return sizes
+
+    def measure_test_runs(self):
+        say(f"test runs of the loaded program, {self.rounds} rounds")
+        self.apnat.begin_anew()
+        sizes = [1 << 10, 1 << 20] if self.quick else [1, 1 << 10, 1 << 15, 1 << 20, 1 << 21]
+        sizes = [1, *sizes, 1 << 21] if self.quick else sizes
+        command = inside(namespace_of("apnat"), f"{self.binaries}/bench_testrun", "--json", "--pins", self.apnat.pins,
+                         "--inside", "inside", "--outside", "outside", "--rounds", str(self.rounds), "--sizes",
+                         ",".join(map(str, sizes)))
+        for line in run(*command, preexec_fn=on_processor({self.processor})).splitlines():
+            figure = json.loads(line)
+            self.figures.add(figure["name"], figure["unit"], *figure["samples"])
+
+    def add_rates(self):
+        """The same end-to-end figures as packets a second on one core."""
+        for name in [name for name in self.figures.samples if name.startswith("e2e.")]:
+            if self.figures.units[name] == "ns":
+                rates = [round(1e9 / ns) for ns in self.figures.samples[name]]
+                self.figures.add(f"rate{name.removeprefix('e2e')}", "packets/s", *rates)
+
+    def lay_out(self):
+        lab.lay_wire()
+        os.makedirs(self.bpffs)
+        run("mount", "-t", "bpf", "bpf", self.bpffs)
+        lab.start_xdp_forward(f"{self.objects}/xdp_forward.bpf.o", self.bpffs)
+        lab.start_kernel_forward()
+        lab.start_nftables()
+        self.apnat = lab.Apnat(self.binaries, self.directory, self.bpffs, self.others)
+        self.apnat.start()
+
+    def go(self):
+        with lab.RoomyConntrack():
+            try:
+                self.lay_out()
+                self.measure_memory_and_start()
+                self.measure_end_to_end()
+                self.measure_test_runs()
+                self.add_rates()
+            finally:
+                if self.apnat:
+                    self.apnat.kill()
+                lab.remove_namespaces()
+
+
+def say(words):
+    print(f"bench: {words}", flush=True)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        prog="bench", description="Cost per packet of the gateway, beside plain XDP forwarding, kernel forwarding "
+        "and nftables SNAT on the same machine in the same run.",
+        epilog="example: sudo tools/bench --quick --json /tmp/bench.json")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer sizes: under 4 minutes")
+    parser.add_argument("--rounds", type=int, help="samples of each figure (7; --quick: 3)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures here")
+    parser.add_argument("--plot", metavar="FILE", help="write the plot here (default: build/performance.svg)")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
+    parser.add_argument("--build", help=argparse.SUPPRESS, required=True)
+    return parser.parse_args()
+
+
+def write(path, content):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+    say(f"wrote {path}")
+
+
+def report(bench, machine, options):
+    """Everything a person or a program wants of it. Returns how many limits were missed."""
+    print(f"\n{machine['processor']}, Linux {machine['kernel']}, processor {machine['measured_on']} of "
+          f"{machine['processors']}, load before {machine['load_before']}\n")
+    print(bench.figures.table(), end="\n\n")
+    lines, missed = figures_module.verdict_lines(bench.figures)
+    print("\n".join(lines), end="\n\n")
+    if options.json:
+        write(options.json, bench.figures.json(machine))
+    write(options.plot or f"{options.build}/performance.svg",
+          plot.svg(bench.figures, f"{machine['processor']}, Linux {machine['kernel']}"))
+    print(f"bench: {len(lines) - missed} limits met, {missed} missed")
+    return missed
+
+
+def main():
+    options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    directory = tempfile.mkdtemp(prefix="apnat-bench-", dir="/run")
+    try:
+        bench = Bench(options, directory)
+        machine = figures_module.machine(bench.processor)
+        bench.go()
+        return 1 if report(bench, machine, options) and options.strict else 0
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        subprocess.run(("umount", "-q", f"{directory}/bpf"), check=False)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The bench's network: for each gateway a namespace with an `inside` and an `outside`
+interface, whose far ends are in-NAME and out-NAME in the namespace `wire`.
+
+The generator sends into in-NAME and the sink takes out of out-NAME, both in `wire`, so
+that generator, gateway and sink are one process and its softirqs on one processor.
+"""
+
+import os
+import subprocess
+import time
+
+WIRE = "wire"
+CONNTRACK = "/proc/sys/net/netfilter/"
+
+
+class BenchError(Exception):
+    """Something the operator has to hear."""
+
+
+def run(*words, **options):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise BenchError(f"{' '.join(words)}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def namespace_of(gateway):
+    return f"gateway-{gateway}"
+
+
+def inside(namespace, *words):
+    """The words that run a command in a network namespace, keeping our mounts."""
+    return ("nsenter", f"--net=/run/netns/{namespace}", *words)
+
+
+def on_processor(processor):
+    """For preexec_fn: this child runs there and nowhere else."""
+    return lambda: os.sched_setaffinity(0, processor)
+
+
+def ip(*words):
+    run("ip", *words)
+
+
+def add_link(near, far, far_namespace, macs):
+    ip("-n", WIRE, "link", "add", near, "address", macs[0], "numrxqueues", "1", "numtxqueues", "1", "type", "veth",
+       "peer", "name", far, "netns", far_namespace, "address", macs[1], "numrxqueues", "1", "numtxqueues", "1")
+    ip("-n", WIRE, "link", "set", near, "up")
+    ip("-n", far_namespace, "link", "set", far, "up")
+
+
+def add_gateway(name):
+    namespace = namespace_of(name)
+    ip("netns", "add", namespace)
+    ip("-n", namespace, "link", "set", "lo", "up")
+    add_link(f"in-{name}", "inside", namespace, ("02:00:00:00:00:02", "02:00:00:00:00:01"))
+    add_link(f"out-{name}", "outside", namespace, ("02:00:00:00:00:04", "02:00:00:00:00:03"))
+    for words in (("addr", "add", "192.0.2.1/24", "dev", "inside"),
+                  ("addr", "add", "198.51.100.1/30", "dev", "outside"),
+                  ("neigh", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:02", "dev", "inside", "nud", "permanent"),
+                  ("neigh", "add", "198.51.100.2", "lladdr", "02:00:00:00:00:04", "dev", "outside", "nud", "permanent"),
+                  ("route", "add", "100.64.0.0/16", "via", "192.0.2.2"),
+                  ("route", "add", "default", "via", "198.51.100.2")):
+        ip("-n", namespace, *words)
+    run(*inside(namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0",
+                "net.ipv4.conf.inside.rp_filter=0", "net.ipv6.conf.all.disable_ipv6=1"))
+
+
+def lay_wire():
+    """Our own mounts first: what they hold ends with this process, however it ends."""
+    run("mount", "--make-rprivate", "/")
+    os.makedirs("/run/netns", exist_ok=True)
+    run("mount", "-t", "tmpfs", "bench", "/run/netns")
+    ip("netns", "add", WIRE)
+    ip("-n", WIRE, "link", "set", "lo", "up")
+    run(*inside(WIRE, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"))
+    add_link("base-in", "base-out", WIRE, ("02:00:00:00:00:02", "02:00:00:00:00:01"))
+
+
+def remove_namespaces():
+    listed = subprocess.run(("ip", "netns", "list"), stdout=subprocess.PIPE, text=True, check=False).stdout
+    for line in listed.splitlines():
+        subprocess.run(("ip", "netns", "delete", line.split()[0]), check=False)
+
+
+def start_xdp_forward(object_file, bpffs):
+    add_gateway("xdp")
+    run("bpftool", "prog", "load", object_file, f"{bpffs}/xdp_forward")
+    run(*inside(namespace_of("xdp"), "bpftool", "net", "attach", "xdpdrv", "pinned", f"{bpffs}/xdp_forward",
+                "dev", "inside"))
+
+
+def start_kernel_forward():
+    """GRO on lets live frames into an interface that has no XDP program."""
+    add_gateway("kernel")
+    run(*inside(namespace_of("kernel"), "ethtool", "-K", "inside", "gro", "on"))
+
+
+NFTABLES_RULES = """table ip bench {
+  chain post {
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "outside" meta l4proto udp snat to 203.0.113.0-203.0.113.127:1024-65535
+  }
+}
+"""
+
+
+def start_nftables():
+    add_gateway("nft")
+    namespace = namespace_of("nft")
+    run(*inside(namespace, "ethtool", "-K", "inside", "gro", "on"))
+    run(*inside(namespace, "nft", "-f", "-"), input=NFTABLES_RULES)
+    run(*inside(namespace, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=600",
+                "net.netfilter.nf_conntrack_udp_timeout_stream=600"))
+
+
+def forget_connections():
+    run(*inside(namespace_of("nft"), "conntrack", "-F"))
+
+
+class RoomyConntrack:
+    """Buckets and room for conntrack, machine-wide while it lasts: with the default number of
+    buckets the peer is 1.8 times slower at a million flows, which would flatter us."""
+
+    WANTED = {"nf_conntrack_buckets": 2097152, "nf_conntrack_max": 8388608}
+
+    def __enter__(self):
+        subprocess.run(("modprobe", "-q", "nf_conntrack"), check=False)
+        self.before = {}
+        for name, value in self.WANTED.items():
+            with open(CONNTRACK + name, encoding="ascii") as file:
+                self.before[name] = file.read().strip()
+            self.write(name, value)
+
+    def __exit__(self, *_):
+        for name, value in self.before.items():
+            self.write(name, value)
+
+    @staticmethod
+    def write(name, value):
+        with open(CONNTRACK + name, "w", encoding="ascii") as file:
+            file.write(str(value))
+
+
+AGENT_CONFIGURATION = """[node]
+name = "bench"
+
+[paths]
+socket = "{directory}/apnatd.sock"
+bpffs = "{bpffs}/apnat"
+state = "{directory}/state"
+
+[interfaces]
+internal = ["inside"]
+external = ["outside"]
+mode = "native"
+
+[[pool]]
+name = "bench"
+internal = ["100.64.0.0/16"]
+external = ["203.0.113.0/25"]
+assignment = "dynamic"
+ports = "1024-65535"
+block_size = 512
+max_blocks = 8
+
+[timeouts]
+udp = 3600
+
+[[event_sink]]
+type = "file"
+path = "{directory}/events.jsonl"
+"""
+
+
+class Apnat:
+    """The gateway under test: the real agent with a real configuration."""
+
+    def __init__(self, binaries, directory, bpffs, processors):
+        self.binaries = binaries
+        self.directory = directory
+        self.pins = f"{bpffs}/apnat"
+        self.processors = processors
+        self.agent = None
+        self.configuration = f"{directory}/apnatd.toml"
+        os.makedirs(f"{directory}/state", exist_ok=True)
+        with open(self.configuration, "w", encoding="ascii") as file:
+            file.write(AGENT_CONFIGURATION.format(directory=directory, bpffs=bpffs))
+        add_gateway("apnat")
+
+    def natctl(self, *words):
+        return subprocess.run((f"{self.binaries}/natctl", "--socket", f"{self.directory}/apnatd.sock", *words),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+    def start(self):
+        """Returns how many seconds it took until it answered."""
+        with open(f"{self.directory}/apnatd.log", "a", encoding="ascii") as log:
+            started = time.monotonic()
+            self.agent = subprocess.Popen(
+                inside(namespace_of("apnat"), f"{self.binaries}/apnatd", "--config", self.configuration),
+                stdout=log, stderr=log, preexec_fn=on_processor(self.processors))
+        while self.natctl("status").returncode != 0:
+            if self.agent.poll() is not None or time.monotonic() - started > 60:
+                raise BenchError(f"apnatd does not answer:\n{self.last_words()}")
+            time.sleep(0.002)
+        return time.monotonic() - started
+
+    def last_words(self):
+        with open(f"{self.directory}/apnatd.log", encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-20:])
+
+    def kill(self):
+        if self.agent:
+            self.agent.kill()
+            self.agent.wait()
+            self.agent = None
+
+    def begin_anew(self):
+        """No mapping left, and a running agent."""
+        done = self.natctl("detach", "--yes")
+        if done.returncode != 0:
+            raise BenchError(f"natctl detach: {done.stderr.strip()}")
+        self.kill()
+        self.start()
