@@ -14,7 +14,7 @@ struct Change {
   std::vector<std::string> lines;
   // Pools (by name) whose mappings cannot survive: gone, or of another shape (layout, block size, assignment).
   std::vector<std::string> ended_pools;
-  bool options_changed = false;     // the program is loaded again
+  bool options_changed = false;  // the program is loaded again
   bool interfaces_changed = false;
   bool empty() const { return lines.empty(); }
 };

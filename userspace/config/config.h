@@ -25,6 +25,7 @@ struct PathsConfig {
   std::filesystem::path socket = "/run/apnat/apnatd.sock";
   std::filesystem::path bpffs = "/sys/fs/bpf/apnat";
   std::filesystem::path state = "/var/lib/apnat";
+  Where socket_at, bpffs_at, state_at;
 };
 
 enum class AttachMode { kAuto, kNative, kGeneric };
@@ -64,8 +65,9 @@ struct PoolConfig {
   enum log_level log = LOG_BLOCKS;
   bool continue_unlogged = false;  // on_log_failure = "continue"
   bool proxy_arp = false;
-  Where where;           // of the table
+  Where where;  // of the table
   Where block_size_at, ports_at, max_blocks_at, assignment_at, port_layout_at;
+  Where name_at, first_block_reserve_at, max_new_mappings_per_second_at, subscriber_prefix_length_at, psid_offset_at;
 };
 
 struct StaticBlockConfig {
@@ -74,6 +76,7 @@ struct StaticBlockConfig {
   Ip4 external_address;
   PortRange ports;
   Where where;
+  Where pool_at, subscriber_at, external_address_at, ports_at;
 };
 
 struct ForwardConfig {
@@ -82,6 +85,7 @@ struct ForwardConfig {
   Endpoint external;
   Endpoint internal;
   Where where;
+  Where pool_at, protocol_at, external_at, internal_at;
 };
 
 struct TimeoutsConfig {
@@ -94,11 +98,13 @@ struct TimeoutsConfig {
   std::uint32_t hold_down = 120;
   Where where;
   Where udp_at, tcp_established_at, tcp_transitory_at, icmp_at, hold_down_at;
+  Where block_idle_at;
 };
 
 struct MtuConfig {
   std::uint16_t tcp_mss_clamp = 0;
   std::uint16_t packet_too_big_floor = 576;
+  Where tcp_mss_clamp_at, packet_too_big_floor_at;
 };
 
 enum class SinkType { kStdout, kFile };
@@ -107,11 +113,13 @@ struct EventSinkConfig {
   SinkType type = SinkType::kStdout;
   std::filesystem::path path;
   Where where;
+  Where path_at;
 };
 
 struct Config {
   std::filesystem::path file;  // where it was read
   std::string node_name;       // empty: the host's name
+  Where node_name_at;
   PathsConfig paths;
   InterfacesConfig interfaces;
   std::vector<PoolConfig> pools;

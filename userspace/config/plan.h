@@ -27,14 +27,15 @@ struct PlannedPool {
   std::string name;
   // Complete but for address_first and address_count, which datapath/ places. layout_key is zero here:
   // datapath/ derives it from the node's secret and the pool's name.
-  struct pool row {};
-  std::vector<Prefix> internal;   // sorted, disjoint
-  std::vector<Ip4> external;      // every address, sorted
+  struct pool row{};
+  std::vector<Prefix> internal;  // sorted, disjoint
+  std::vector<Ip4> external;     // every address, sorted
   std::vector<PlannedBlock> static_blocks;
   PortRange ports{1024, 65535};
   std::uint32_t deterministic_ratio = 0;  // subscribers an address; deterministic only
 
-  // RFC 7422: the n-th subscriber of the pool, counted through `internal` in order.
+  // RFC 7422: the n-th subscriber of the pool, counted through `internal` in order. With layout scattered the range
+  // is one of slots, and the ports behind it lie anywhere.
   PlannedBlock deterministic_block(std::uint64_t n) const;
   std::uint64_t subscriber_count() const;
   Prefix subscriber(std::uint64_t n) const;
@@ -55,10 +56,10 @@ struct PlannedInterface {
 };
 
 struct Plan {
-  Config config;            // what it was made of
-  struct options options {};  // the secret is zero here: datapath/ fills it from the node's state
+  Config config;             // what it was made of
+  struct options options{};  // the secret is zero here: datapath/ fills it from the node's state
   std::vector<PlannedInterface> interfaces;
-  std::vector<PlannedPool> pools;       // in the file's order
+  std::vector<PlannedPool> pools;  // in the file's order
   std::vector<PlannedForward> forwards;
   // For the sweeper, in ticks.
   std::uint32_t block_idle_ticks = 0;

@@ -1,0 +1,42 @@
+// limits.h - between what a number of the configuration must lie; said here once, for reading and checking.
+#pragma once
+
+#include <cstdint>
+
+#include "apnat/tables.h"
+
+namespace apnat {
+
+struct Limits {
+  std::int64_t least;
+  std::int64_t most;
+  constexpr bool allow(std::int64_t value) const { return value >= least && value <= most; }
+};
+
+namespace limits {
+
+inline constexpr Limits kBlockSize{MIN_BLOCK_SIZE, SLOTS_PER_CLASS / 2};
+inline constexpr Limits kMaxBlocks{1, MAX_SUBSCRIBER_BLOCKS};
+inline constexpr Limits kFirstBlockReserve{0, BLOCKS_PER_ADDRESS - 1};
+inline constexpr Limits kNewMappings{0, 65535};  // struct subscriber counts them in 16 bits
+inline constexpr Limits kSubscriberPrefixLength{24, 32};
+inline constexpr Limits kPsidOffset{0, 15};
+inline constexpr Limits kSeconds{1, 365 * 24 * 3600};
+inline constexpr Limits kHoldDown{0, 365 * 24 * 3600};
+inline constexpr Limits kMssClamp{88, 65495};  // or 0: off. The kernel itself goes no lower than 88
+inline constexpr Limits kPacketTooBigFloor{68, 1500};
+
+inline constexpr std::uint32_t kLeastPorts = MIN_BLOCK_SIZE;  // a deterministic subscriber gets
+inline constexpr std::size_t kPoolName = sizeof(pool::name) - 1;
+inline constexpr std::size_t kNodeName = 64;
+inline constexpr std::size_t kInterfaceName = 15;                       // IFNAMSIZ - 1
+inline constexpr std::size_t kSocketPath = 107;                         // sun_path - 1
+inline constexpr std::size_t kForwards = FORWARD_SETS * SET_SLOTS / 2;  // two choices of set fill evenly to here
+inline constexpr std::size_t kFileBytes = 16 * 1024 * 1024;
+
+// The gateway's own addresses take directory rows too.
+inline constexpr std::size_t kPagesForOwn = 64;
+inline constexpr std::size_t kExternalChunksForOwn = 64;
+
+}  // namespace limits
+}  // namespace apnat

@@ -1,0 +1,23 @@
+// parameters.h - what decides who gets which port, as one text that is equal when that is equal (RFC 7422 section 3).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace apnat {
+
+// "pool residential assignment=dynamic ...; static_block ...": pools by name, blocks and forwards by address,
+// whatever their order in the file.
+std::string parameters_text(const Config& config);
+
+// 64-bit FNV-1a, 16 hexadecimal digits.
+std::string parameters_hash(std::string_view text);
+
+std::string_view word_of(enum assignment assignment);
+std::string_view word_of(enum port_layout layout);
+std::string_view word_of(enum log_level log);
+std::string_view word_of(AttachMode mode);
+
+}  // namespace apnat
