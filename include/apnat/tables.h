@@ -163,9 +163,10 @@ struct subscriber {
 	__u8 flags;
 	__u8 overflowed;	/* bit b: block b holds mappings outside their two sets */
 	__u8 closing;		/* bit b: the agent is taking block b back; nothing new in it */
-	__u8 rate_used;		/* unused, kept zero */
+	__u8 reserved;
+	__u16 tables;		/* of its paired external address: spares a look-up a packet */
 	__u16 new_in_second;	/* mappings opened in rate_second */
-	__u32 rate_second;	/* ticks >> 4 */
+	__u16 rate_second;	/* ticks >> 4 */
 	__u32 refusal_reported;	/* ticks of the last quota_exceeded event */
 	__u32 refusals_suppressed;
 	__u32 external_row_plus_one;	/* its paired external address (RFC 6888 REQ-2); 0: none yet */

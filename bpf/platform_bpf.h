@@ -1,0 +1,160 @@
+/* platform_bpf.h - core/platform.h answered by the kernel: maps and helpers. */
+#ifndef APNAT_PLATFORM_BPF_H
+#define APNAT_PLATFORM_BPF_H
+
+#include "maps.h"
+#include "core/platform.h"
+
+#define AF_INET 2
+#define NULL ((void *)0)
+
+const volatile struct options options;
+
+struct world {
+	struct xdp_md *ctx;
+};
+
+/* The coarse clock costs a tenth of the exact one and moves every 1 to 10 ms; a tick is 67 ms. */
+static inline __u32 now_ticks(struct world *world)
+{
+	(void)world;
+	return bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
+}
+
+static inline __u64 now_monotonic_ns(struct world *world)
+{
+	(void)world;
+	return bpf_ktime_get_ns();
+}
+
+static inline __u64 now_tai_ns(struct world *world)
+{
+	(void)world;
+	return bpf_ktime_get_tai_ns();
+}
+
+static inline __u32 random_u32(struct world *world)
+{
+	(void)world;
+	return bpf_get_prandom_u32();
+}
+
+static inline __u32 frame_length(struct world *world)
+{
+	return bpf_xdp_get_buff_len(world->ctx);
+}
+
+static inline int read_frame(struct world *world, __u32 offset, void *bytes, __u32 length)
+{
+	return !bpf_xdp_load_bytes(world->ctx, offset, bytes, length);
+}
+
+static inline const volatile struct options *the_options(struct world *world)
+{
+	(void)world;
+	return &options;
+}
+
+#define FIND_ROW(verb, qualified_row, map)                                                  \
+	static inline qualified_row *verb(struct world *world, __u32 index)                 \
+	{                                                                                   \
+		(void)world;                                                                \
+		return bpf_map_lookup_elem(&map, &index);                                   \
+	}
+
+#define FIND_IN_TABLE(verb, row, map)                                                       \
+	static inline row *verb(struct world *world, __u32 table, __u32 index)              \
+	{                                                                                   \
+		void *inner = bpf_map_lookup_elem(&map, &table);                            \
+                                                                                            \
+		(void)world;                                                                \
+		return inner ? bpf_map_lookup_elem(inner, &index) : NULL;                   \
+	}
+
+FIND_ROW(find_interface, const struct interface, interfaces)
+FIND_ROW(find_vlan_member, const struct vlan_member, vlan_members)
+FIND_ROW(find_directory_root, const struct directory_root, directory_roots)
+FIND_ROW(find_directory_chunk, const struct directory_chunk, directory_chunks)
+FIND_ROW(find_external_address, struct external_address, external_addresses)
+FIND_ROW(find_pool, const struct pool, pools)
+FIND_ROW(find_pool_activity, struct pool_activity, pool_activity)
+FIND_ROW(find_pool_address, const struct pool_address, pool_addresses)
+FIND_ROW(find_forward_set, const struct forward_set, forward_sets)
+FIND_IN_TABLE(find_mapping_set, struct mapping_set, mapping_tables)
+FIND_IN_TABLE(find_creation_set, struct creation_set, creation_tables)
+FIND_IN_TABLE(find_port_block, struct port_block, block_tables)
+
+static inline struct node_state *find_node_state(struct world *world)
+{
+	__u32 index = 0;
+
+	(void)world;
+	return bpf_map_lookup_elem(&node_state, &index);
+}
+
+static inline struct subscriber *find_subscriber(struct world *world, __u32 reference)
+{
+	__u32 table = reference / SUBSCRIBERS_PER_TABLE, index = reference % SUBSCRIBERS_PER_TABLE;
+	void *inner = bpf_map_lookup_elem(&subscriber_tables, &table);
+
+	(void)world;
+	return inner ? bpf_map_lookup_elem(inner, &index) : NULL;
+}
+
+/* memset and named fields: an initialiser of the anonymous union loses `family` with some compilers. */
+static inline enum route_result find_route(struct world *world, struct route *route)
+{
+	struct bpf_fib_lookup lookup;
+	long result;
+
+	__builtin_memset(&lookup, 0, sizeof(lookup));
+	lookup.family = AF_INET;
+	lookup.l4_protocol = route->protocol;
+	lookup.tot_len = route->total_length_host;
+	lookup.ifindex = route->ingress_ifindex;
+	lookup.tos = route->tos;
+	lookup.ipv4_src = route->source;
+	lookup.ipv4_dst = route->destination;
+	result = bpf_fib_lookup(world->ctx, &lookup, sizeof(lookup), 0);
+	switch (result) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		route->egress_ifindex = lookup.ifindex;
+		__builtin_memcpy(route->source_mac, lookup.smac, 6);
+		__builtin_memcpy(route->destination_mac, lookup.dmac, 6);
+		return ROUTE_FOUND;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		return ROUTE_NO_NEIGHBOUR;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return ROUTE_TOO_BIG;
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+		return ROUTE_BY_KERNEL;
+	case BPF_FIB_LKUP_RET_BLACKHOLE:
+	case BPF_FIB_LKUP_RET_UNREACHABLE:
+	case BPF_FIB_LKUP_RET_PROHIBIT:
+		return ROUTE_PROHIBITED;
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		return ROUTE_FORWARDING_OFF;
+	default:
+		return ROUTE_NONE;
+	}
+}
+
+static inline struct event_record *reserve_event(struct world *world)
+{
+	(void)world;
+	return bpf_ringbuf_reserve(&events, sizeof(struct event_record), 0);
+}
+
+static inline void submit_event(struct world *world, struct event_record *record)
+{
+	(void)world;
+	bpf_ringbuf_submit(record, 0);
+}
+
+static inline void repeat(struct world *world, __u32 count, step_function step, void *context)
+{
+	(void)world;
+	bpf_loop(count, step, context, 0);
+}
+
+#endif
