@@ -163,6 +163,7 @@ Result<void> Feeder::sink_at(unsigned device) {
   return {};
 }
 
+void Feeder::rewind(std::uint32_t packets) { skeleton_->bss->cursor -= packets; }
 std::uint64_t Feeder::arrived() const { return skeleton_->bss->arrived; }
 void Feeder::restart_count() { skeleton_->bss->arrived = 0; }
 

@@ -49,6 +49,8 @@ class Feeder {
 
   // Runs `packets` packets as if they came in at `ifindex`, handing each to `target`.
   Result<Cost> run(Way way, feed_target target, unsigned ifindex, std::uint32_t packets);
+  // The last `packets` packets shall come once more.
+  void rewind(std::uint32_t packets);
   // What the program under test makes of the last packet fed: an XDP action.
   std::uint32_t last_action() const { return last_action_; }
 

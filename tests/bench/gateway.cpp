@@ -4,6 +4,7 @@
 #include <apnat/verdict.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/core.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
@@ -66,14 +67,28 @@ Result<std::vector<feed_endpoint>> endpoints_of(const Gateway& gateway, const Fl
   return endpoints;
 }
 
-Result<std::uint64_t> translated(const Gateway& gateway) {
-  std::uint64_t total = 0;
-  for (const std::uint32_t verdict : {VERDICT_TRANSLATED_OUTBOUND, VERDICT_TRANSLATED_INBOUND}) {
-    std::vector<std::uint64_t> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+Result<Verdicts> verdicts(const Gateway& gateway) {
+  Verdicts totals(VERDICT_COUNT);
+  std::vector<std::uint64_t> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  for (std::uint32_t verdict = 0; verdict < totals.size(); ++verdict) {
     if (bpf_map_lookup_elem(gateway.verdicts, &verdict, each.data()) != 0) return fail(errno, "read the verdicts");
-    for (const std::uint64_t count : each) total += count;
+    for (const std::uint64_t count : each) totals[verdict] += count;
   }
-  return total;
+  return totals;
+}
+
+std::string difference(const Verdicts& before, const Verdicts& after) {
+  static constexpr const char* kNames[] = {
+      "CONTINUE",
+#define VERDICT(name, fate, sentence) #name,
+#include <apnat/verdicts.def>
+#undef VERDICT
+  };
+  std::string text;
+  for (std::size_t verdict = 0; verdict < after.size(); ++verdict)
+    if (after[verdict] != before[verdict])
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", kNames[verdict], after[verdict] - before[verdict]);
+  return text.empty() ? "nothing" : text;
 }
 
 Result<Gateway> adopt(const std::string& pins, const std::string& inside, const std::string& outside) {

@@ -31,8 +31,11 @@ Result<Gateway> adopt(const std::string& pins, const std::string& inside, const 
 // The external endpoint of each of `flows`, by flow number; port 0 where it has no mapping.
 Result<std::vector<feed_endpoint>> endpoints_of(const Gateway& gateway, const Flows& flows);
 
-// How many packets have been translated so far, in either direction.
-Result<std::uint64_t> translated(const Gateway& gateway);
+// How many packets have ended in each verdict so far.
+using Verdicts = std::vector<std::uint64_t>;
+Result<Verdicts> verdicts(const Gateway& gateway);
+// What came between two readings, as "NAME count, NAME count".
+std::string difference(const Verdicts& before, const Verdicts& after);
 
 // A gateway with no agent: loads the program, fills its tables for one dynamic pool (203.0.113.0/25 for
 // 100.64.0.0/16, blocks of 512), in a network namespace that this process moves into.
@@ -51,7 +54,7 @@ class Standalone {
 
   Result<void> lay_network();
   Result<void> load();
-  Result<void> add_tables(bpf_map* outer, std::uint32_t count);
+  Result<void> add_tables(bpf_map* outer, std::uint32_t count, std::uint32_t row_bytes, std::uint32_t rows);
   Result<void> add_pool();
   Result<void> add_directory();
   Result<void> add_subscribers();

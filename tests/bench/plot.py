@@ -3,8 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 860, 520
-LEFT, RIGHT, TOP, BOTTOM = 74, 190, 64, 74
+WIDTH, HEIGHT = 900, 520
+LEFT, RIGHT, TOP, BOTTOM = 74, 216, 64, 74
 COLUMNS = ["1", "1k", "100k", "1m", "new"]
 COLUMN_LABELS = {"1": "1", "1k": "1 k", "100k": "100 k", "1m": "1 M", "new": "every packet new"}
 SERIES = [

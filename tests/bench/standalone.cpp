@@ -101,16 +101,13 @@ Result<void> Standalone::load() {
   return {};
 }
 
-// Tables 0..count-1 inside `outer`, each of the shape that maps.h gives them.
-Result<void> Standalone::add_tables(bpf_map* outer, std::uint32_t count) {
-  bpf_map* shape = bpf_map__inner_map(outer);
-  if (!shape) return fail(std::string(bpf_map__name(outer)) + " holds no tables");
+// Tables 0..count-1 inside `outer`, each of `rows` rows.
+Result<void> Standalone::add_tables(bpf_map* outer, std::uint32_t count, std::uint32_t row_bytes, std::uint32_t rows) {
   bpf_map_create_opts options{};
   options.sz = sizeof(options);
-  options.map_flags = bpf_map__map_flags(shape);
+  options.map_flags = BPF_F_MMAPABLE;
   for (std::uint32_t number = 0; number < count; ++number) {
-    const int table = bpf_map_create(bpf_map__type(shape), "bench", bpf_map__key_size(shape),
-                                     bpf_map__value_size(shape), bpf_map__max_entries(shape), &options);
+    const int table = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bench", sizeof(std::uint32_t), row_bytes, rows, &options);
     if (table < 0) return fail(errno, std::string("make a table of ") + bpf_map__name(outer));
     const int error = bpf_map_update_elem(bpf_map__fd(outer), &number, &table, BPF_ANY) != 0 ? errno : 0;
     close(table);
@@ -135,8 +132,8 @@ Result<void> Standalone::add_pool() {
   std::strcpy(row.name, "bench");
   TRY_VOID(put(maps.pools, 0, row));
 
-  TRY_VOID(add_tables(maps.mapping_tables, kExternalAddresses));
-  TRY_VOID(add_tables(maps.block_tables, kExternalAddresses));
+  TRY_VOID(add_tables(maps.mapping_tables, kExternalAddresses, sizeof(mapping_set), SETS_PER_ADDRESS));
+  TRY_VOID(add_tables(maps.block_tables, kExternalAddresses, sizeof(port_block), BLOCKS_PER_ADDRESS));
   for (std::uint32_t n = 0; n < kExternalAddresses; ++n) {
     external_address address{};
     address.address = __builtin_bswap32(kExternalNet + n);
@@ -173,7 +170,7 @@ Result<void> Standalone::add_directory() {
 
 Result<void> Standalone::add_subscribers() {
   constexpr std::uint32_t kTables = kSubscribers / SUBSCRIBERS_PER_TABLE;
-  TRY_VOID(add_tables(skeleton_->maps.subscriber_tables, kTables));
+  TRY_VOID(add_tables(skeleton_->maps.subscriber_tables, kTables, sizeof(subscriber), SUBSCRIBERS_PER_TABLE));
   subscriber row{};
   row.pool_plus_one = 1;
   for (std::uint32_t number = 0; number < kTables; ++number) {

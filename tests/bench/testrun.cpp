@@ -7,6 +7,7 @@
 //
 //   testrun                     loads the program itself, in a namespace of its own
 //   testrun --pins DIR --inside IF --outside IF     measures what apnatd runs
+#include <apnat/verdict.h>
 #include <fmt/core.h>
 #include <linux/bpf.h>
 
@@ -98,14 +99,17 @@ class Samples {
 
 // Cost of the program alone. Fails when a packet was not translated and redirected: the figure would mean nothing.
 Result<Cost> cost_of(Feeder& feeder, const Gateway& gateway, Way way, std::uint32_t packets) {
-  const unsigned ifindex = way == Way::outbound ? gateway.inside : gateway.outside;
+  const bool outbound = way == Way::outbound;
+  const unsigned ifindex = outbound ? gateway.inside : gateway.outside;
   const Cost feeding = TRY(feeder.run(way, TARGET_NOTHING, ifindex, packets));
-  const std::uint64_t before = TRY(translated(gateway));
+  feeder.rewind(packets);
+  const Verdicts before = TRY(verdicts(gateway));
   const Cost whole = TRY(feeder.run(way, TARGET_PROGRAM, ifindex, packets));
-  const std::uint64_t done = TRY(translated(gateway)) - before;
-  if (feeder.last_action() != XDP_REDIRECT || done < packets)
-    return fail(fmt::format("{} of {} packets were translated, the last one ended with action {}", done, packets,
-                            feeder.last_action()));
+  const Verdicts after = TRY(verdicts(gateway));
+  const unsigned wanted = outbound ? VERDICT_TRANSLATED_OUTBOUND : VERDICT_TRANSLATED_INBOUND;
+  if (feeder.last_action() != XDP_REDIRECT || after[wanted] - before[wanted] < packets)
+    return fail(fmt::format("{} packets {}: {}; the last one's action was {}", packets,
+                            outbound ? "outbound" : "inbound", difference(before, after), feeder.last_action()));
   return whole - feeding;
 }
 
@@ -123,6 +127,8 @@ Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, S
   Flows all{.count = *std::max_element(wish.sizes.begin(), wish.sizes.end()), .subscribers = wish.subscribers};
   TRY_VOID(open_mappings(feeder, gateway, all, samples));
   const std::vector<feed_endpoint> endpoints = TRY(endpoints_of(gateway, all));
+  for (std::size_t flow = 0; flow < endpoints.size(); ++flow)
+    if (endpoints[flow].port == 0) return fail(fmt::format("flow {} has no mapping", flow));
   std::mt19937 random(1);
 
   for (unsigned round = 0; round < wish.rounds; ++round) {
