@@ -7,8 +7,6 @@
 #include <cstring>
 #include <set>
 
-#include "config/parameters.h"
-
 namespace apnat {
 namespace {
 

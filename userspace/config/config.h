@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apnat/tables.h"
@@ -129,5 +130,11 @@ struct Config {
   MtuConfig mtu;
   std::vector<EventSinkConfig> event_sinks;
 };
+
+// The words of the file for its choices.
+std::string_view word_of(enum assignment assignment);
+std::string_view word_of(enum port_layout layout);
+std::string_view word_of(enum log_level log);
+std::string_view word_of(AttachMode mode);
 
 }  // namespace apnat

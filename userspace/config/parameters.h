@@ -15,9 +15,4 @@ std::string parameters_text(const Config& config);
 // 64-bit FNV-1a, 16 hexadecimal digits.
 std::string parameters_hash(std::string_view text);
 
-std::string_view word_of(enum assignment assignment);
-std::string_view word_of(enum port_layout layout);
-std::string_view word_of(enum log_level log);
-std::string_view word_of(AttachMode mode);
-
 }  // namespace apnat
