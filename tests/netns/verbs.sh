@@ -34,6 +34,13 @@ always_true() {
     assert_counter "$name" -eq "${allowed[$name]:-0}" || return 1
   done
 }
+
+# needs WHAT COMMAND... - a scenario that this kernel cannot stage is skipped, by
+# trying and not by version. (Exit status 77 tells run.sh.)
+needs() {
+  "${@:2}" > /dev/null 2>&1 || { echo "this kernel has no $1"; trap - ERR EXIT; exit 77; }
+}
+
 declare -A allowed=()   # counter -> what a scenario brought about on purpose
 
 events_are_valid() {

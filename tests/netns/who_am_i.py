@@ -27,7 +27,8 @@ def ask(arguments):
     for index in range(arguments.count):
         asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         asker.bind((arguments.bind, arguments.source_port + index if arguments.source_port else 0))
-        asker.sendto(b"who am I?", (arguments.address, arguments.port))
+        asker.connect((arguments.address, arguments.port))  # or ICMP errors would not be told
+        asker.send(b"who am I?")
         sockets.append(asker)
         if index % 64 == 63:
             time.sleep(0.002)  # the queues on the way hold 256 packets

@@ -21,4 +21,5 @@ try "programs load within the verifier's budget" build/bin/test_bpf
 try "stories" build/bin/test_stories
 try "virtio_nics" tests/vm/virtio_nics.sh
 try "beside_another_program" tests/vm/beside_another_program.sh
-tests/netns/run.sh ping http hairpin vlan jumbo agent_killed | grep -v '^scenarios:' || true
+# Here nothing may be skipped: what this machine's own kernel lacks is tested here.
+tests/netns/run.sh ping http hairpin vlan jumbo agent_killed | sed '/^scenarios:/d; s/^skipped/FAILED/' || true

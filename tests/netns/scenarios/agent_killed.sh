@@ -8,7 +8,7 @@ common_pool | write_config
 start_agent
 serve_iperf web
 
-launch stream s1 iperf3 -c "$web_address" -u -b 20M -l 1200 -t $((6 * patience)) -J
+launch stream s1 iperf3 -c "$web_address" --connect-timeout 5000 -u -b 20M -l 1200 -t $((6 * patience)) -J
 wait_until counter_is TRANSLATED_OUTBOUND -ge 2000
 mappings > "$lab/before"
 assert "mappings of the stream" "$(wc -l < "$lab/before") >= 2"

@@ -14,7 +14,7 @@ start_agent
 serve_iperf web
 ! on s2 ping -q -c 1 -W 1 "$web_address" || fail "s2 is in no pool yet"
 
-launch stream s1 iperf3 -c "$web_address" -u -b 20M -l 1200 -t $((4 * patience)) -J
+launch stream s1 iperf3 -c "$web_address" --connect-timeout 5000 -u -b 20M -l 1200 -t $((4 * patience)) -J
 wait_until counter_is TRANSLATED_OUTBOUND -ge 1000
 mappings > "$lab/before"
 

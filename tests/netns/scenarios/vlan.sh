@@ -9,6 +9,7 @@ tagged() {
   ip -n "$1" link set "$2.$3" up
 }
 
+needs "VLAN devices" ip link add link lo name vlan_probe type vlan id 1
 namespaces s1 s2 gw r web dns
 forwarding gw
 forwarding r
