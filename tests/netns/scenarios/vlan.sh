@@ -9,14 +9,13 @@ tagged() {
   ip -n "$1" link set "$2.$3" up
 }
 
-needs "VLAN devices" ip link add link lo name vlan_probe type vlan id 1
 namespaces s1 s2 gw r web dns
 forwarding gw
 forwarding r
 connect gw sub1 s1 eth0 1508
+needs "VLAN devices" tagged gw sub1 10
 connect gw sub2 s2 eth0 1508
 connect gw ext r to_gw 1508
-tagged gw sub1 10
 tagged s1 eth0 10
 tagged gw sub1 11
 tagged s1 eth0 11
