@@ -17,7 +17,7 @@ import tempfile
 import figures as figures_module
 import lab
 import plot
-from lab import BenchError, inside, namespace_of, on_processor, run
+from lab import BenchError, inside, measuring_on, namespace_of, run
 
 SIZES = {"1": 1, "1k": 1 << 10, "100k": 1 << 17, "1m": 1 << 20}
 NEW_FLOWS = 1 << 18
@@ -25,6 +25,7 @@ NEW_SUBSCRIBERS = 1024
 FIRST_NEW_ADDRESS = 0x64402000  # 100.64.32.0: behind the 8,192 subscribers of the sizes
 IN_LAB = {"xdp_forward": "xdp", "kernel_forward": "kernel", "nftables": "nft", "apnat": "apnat"}
 ATTEMPTS = 3
+SHOW_MAPS = ("bpftool", "-j", "map", "show")
 
 
 class Bench:
@@ -32,6 +33,7 @@ class Bench:
         self.binaries = f"{options.build}/bin"
         self.objects = f"{options.build}/tests/bench"
         self.quick = options.quick
+        self.with_agent = not options.no_agent
         self.rounds = options.rounds or (3 if options.quick else 7)
         self.directory = directory
         self.bpffs = f"{directory}/bpf"
@@ -51,7 +53,7 @@ class Bench:
         """ns a packet, generator included. A packet lost on the way would make it too cheap: then once more."""
         command = inside(lab.WIRE, f"{self.binaries}/bench_liveframes", "--device", device, "--sink", sink, *words)
         for _ in range(ATTEMPTS):
-            result = json.loads(run(*command, preexec_fn=on_processor({self.processor})))
+            result = json.loads(run(*command, preexec_fn=measuring_on(self.processor)))
             if result["arrived"] >= 0.999 * result["sent"]:
                 return result
         raise BenchError(f"{device}: {result['arrived']} of {result['sent']} packets arrived; "
@@ -93,7 +95,7 @@ class Bench:
             name = IN_LAB[gateway]
             command = inside(lab.WIRE, f"{self.binaries}/bench_liveframes", "--device", f"in-{name}", "--sink",
                              f"out-{name}", *words)
-            whole = json.loads(run(*command, preexec_fn=on_processor({self.processor})))
+            whole = json.loads(run(*command, preexec_fn=measuring_on(self.processor)))
             if whole["arrived"] < 0.999 * whole["sent"]:
                 raise BenchError(f"{gateway}: {whole['arrived']} of {whole['sent']} new flows got through")
             self.note(f"{gateway}.new", whole, base)
@@ -113,33 +115,31 @@ class Bench:
     def measure_memory_and_start(self):
         """What the kernel accounts to our tables, empty and with a million mappings; then starts over them."""
         say("memory, and starting with 1 M live mappings")
-        empty = self.map_bytes()
+        empty = self.table_bytes()
         self.through("apnat", "--flows", str(SIZES["1m"]), "--packets", "1024")
-        self.figures.add("memory.growth", "bytes", sum(self.map_bytes().values()) - sum(empty.values()))
-        tables = self.inner_table_bytes()
-        self.figures.add("memory.external_address", "MiB", round(tables["mapping"] / 2**20, 4))
-        self.figures.add("memory.external_address.blocks", "MiB", round(tables["block"] / 2**20, 4))
-        self.figures.add("memory.mapping", "bytes", tables["mapping"] // (3 * 65536))
-        self.figures.add("memory.all_tables", "MiB", round(sum(empty.values()) / 2**20, 1))
-        for _ in range(3 if self.quick else 5):
+        full = self.table_bytes()
+        one = {kind: tables[0] for kind, tables in empty.items() if kind.endswith("_tables")}
+        self.figures.add("memory.external_address", "MiB", one["mapping_tables"] / 2**20)
+        self.figures.add("memory.external_address.blocks", "MiB", one["block_tables"] / 2**20)
+        self.figures.add("memory.mapping", "bytes", one["mapping_tables"] // (3 * 65536))
+        self.figures.add("memory.all_tables", "MiB", sum(map(sum, empty.values())) / 2**20)
+        self.figures.add("memory.growth", "bytes", sum(map(sum, full.values())) - sum(map(sum, empty.values())))
+        for _ in range((3 if self.quick else 5) if self.with_agent else 0):
             self.apnat.kill()
             self.figures.add("agent.start_1m", "s", round(self.apnat.start(), 4))
 
-    def map_bytes(self):
-        listed = json.loads(run("bpftool", "-j", "map", "show"))
-        return {entry["id"]: entry.get("bytes_memlock", 0) for entry in listed}
-
-    def inner_table_bytes(self):
-        """One mapping table and one block table, found through the pinned tables of tables."""
-        sizes = {}
-        listed = {entry["id"]: entry for entry in json.loads(run("bpftool", "-j", "map", "show"))}
-        for kind in ("mapping", "block"):
-            pin = f"{self.apnat.pins}/maps/{kind}_tables"
-            first = json.loads(run("bpftool", "-j", "map", "lookup", "pinned", pin, "key", "0", "0", "0", "0"))
-            number = int.from_bytes(bytes(int(byte, 16) for byte in first["value"]), "little") \
-                if isinstance(first.get("value"), list) else int(first["inner_map_id"])
-            sizes[kind] = listed[number]["bytes_memlock"]
-        return sizes
+    def table_bytes(self):
+        """By pinned map: what the kernel accounts to it; to each table in it, where it is one of tables."""
+        bytes_of = {entry["id"]: entry.get("bytes_memlock", 0) for entry in json.loads(run(*SHOW_MAPS))}
+        tables = {}
+        for pin in sorted(glob.glob(f"{self.apnat.pins}/maps/*")):
+            own = json.loads(run(*SHOW_MAPS, "pinned", pin))
+            tables[os.path.basename(pin)] = [bytes_of[own["id"]]]
+            if own["type"] == "array_of_maps":
+                rows = json.loads(run("bpftool", "-j", "map", "dump", "pinned", pin))
+                inner = [number_in(row["value"]) for row in rows if isinstance(row.get("value"), list)]
+                tables[os.path.basename(pin)] = [bytes_of[number] for number in inner] or [0]
+        return tables
 
     def measure_test_runs(self):
         say(f"test runs of the loaded program, {self.rounds} rounds")
@@ -149,7 +149,7 @@ class Bench:
         command = inside(namespace_of("apnat"), f"{self.binaries}/bench_testrun", "--json", "--pins", self.apnat.pins,
                          "--inside", "inside", "--outside", "outside", "--rounds", str(self.rounds), "--sizes",
                          ",".join(map(str, sizes)))
-        for line in run(*command, preexec_fn=on_processor({self.processor})).splitlines():
+        for line in run(*command, preexec_fn=measuring_on(self.processor)).splitlines():
             figure = json.loads(line)
             self.figures.add(figure["name"], figure["unit"], *figure["samples"])
 
@@ -167,7 +167,10 @@ class Bench:
         lab.start_xdp_forward(f"{self.objects}/xdp_forward.bpf.o", self.bpffs)
         lab.start_kernel_forward()
         lab.start_nftables()
-        self.apnat = lab.Apnat(self.binaries, self.directory, self.bpffs, self.others)
+        if self.with_agent:
+            self.apnat = lab.Apnat(self.binaries, self.directory, self.bpffs, self.others)
+        else:
+            self.apnat = lab.TranslatorAlone(self.binaries, self.bpffs, self.others)
         self.apnat.start()
 
     def go(self):
@@ -184,6 +187,10 @@ class Bench:
                 lab.remove_namespaces()
 
 
+def number_in(hexadecimal_bytes):
+    return int.from_bytes(bytes(int(byte, 16) for byte in hexadecimal_bytes), "little")
+
+
 def say(words):
     print(f"bench: {words}", flush=True)
 
@@ -197,6 +204,7 @@ def parse_options():
     parser.add_argument("--rounds", type=int, help="samples of each figure (7; --quick: 3)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     parser.add_argument("--plot", metavar="FILE", help="write the plot here (default: build/performance.svg)")
+    parser.add_argument("--no-agent", action="store_true", help="the translator without apnatd, for tuning it")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
     parser.add_argument("--build", help=argparse.SUPPRESS, required=True)
     return parser.parse_args()

@@ -37,11 +37,19 @@ Result<Verdicts> verdicts(const Gateway& gateway);
 // What came between two readings, as "NAME count, NAME count".
 std::string difference(const Verdicts& before, const Verdicts& after);
 
-// A gateway with no agent: loads the program, fills its tables for one dynamic pool (203.0.113.0/25 for
-// 100.64.0.0/16, blocks of 512), in a network namespace that this process moves into.
+// A gateway with no agent: loads the program and fills its tables for one dynamic pool (203.0.113.0/25 for
+// 100.64.0.0/16, blocks of 512). It ends with this process.
 class Standalone {
  public:
-  static Result<Standalone> make();
+  // Moves this process into a network namespace of its own, with all that the FIB must know.
+  static Result<Standalone> with_own_network();
+  // Between the interfaces `inside` and `outside` that are here.
+  static Result<Standalone> in_this_network();
+
+  // Takes packets off its interfaces from now on.
+  Result<void> attach();
+  // Leaves program and tables where apnatd would.
+  Result<void> pin(const std::string& directory);
   Standalone(Standalone&&) noexcept;
   ~Standalone();
   const Gateway& gateway() const { return gateway_; }
@@ -52,7 +60,9 @@ class Standalone {
   };
   explicit Standalone(nat_bpf* skeleton);
 
-  Result<void> lay_network();
+  static Result<Standalone> make();
+  static Result<void> lay_network();
+  Result<void> add_interfaces();
   Result<void> load();
   Result<void> add_tables(bpf_map* outer, std::uint32_t count, std::uint32_t row_bytes, std::uint32_t rows);
   Result<void> add_pool();

@@ -6,6 +6,7 @@ that generator, gateway and sink are one process and its softirqs on one process
 """
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -33,9 +34,17 @@ def inside(namespace, *words):
     return ("nsenter", f"--net=/run/netns/{namespace}", *words)
 
 
-def on_processor(processor):
+def on_processor(processors, niceness=0):
     """For preexec_fn: this child runs there and nowhere else."""
-    return lambda: os.sched_setaffinity(0, processor)
+    def settle():
+        os.sched_setaffinity(0, processors)
+        os.nice(niceness)
+    return settle
+
+
+def measuring_on(processor):
+    """The same for what measures: nearly everything else on that processor waits."""
+    return on_processor({processor}, -20)
 
 
 def ip(*words):
@@ -220,5 +229,36 @@ class Apnat:
         done = self.natctl("detach", "--yes")
         if done.returncode != 0:
             raise BenchError(f"natctl detach: {done.stderr.strip()}")
+        self.kill()
+        self.start()
+
+
+class TranslatorAlone:
+    """In the agent's place while tuning the data plane: the same program, tables filled by hand."""
+
+    def __init__(self, binaries, bpffs, processors):
+        self.command = (f"{binaries}/bench_translator", "--pins", f"{bpffs}/apnat")
+        self.pins = f"{bpffs}/apnat"
+        self.processors = processors
+        self.process = None
+        add_gateway("apnat")
+
+    def start(self):
+        started = time.monotonic()
+        self.process = subprocess.Popen(inside(namespace_of("apnat"), *self.command), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, preexec_fn=on_processor(self.processors))
+        if not self.process.stdout.readline():
+            raise BenchError("the translator did not start")
+        return time.monotonic() - started
+
+    def kill(self):
+        if self.process:
+            self.process.communicate()
+            self.process = None
+            shutil.rmtree(self.pins)
+
+    def begin_anew(self):
+        for device in ("inside", "outside"):
+            ip("-n", namespace_of("apnat"), "link", "set", device, "xdp", "off")
         self.kill()
         self.start()

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <sched.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "gateway.h"
 #include "nat.skel.h"
@@ -56,14 +58,50 @@ void Standalone::Destroy::operator()(nat_bpf* skeleton) const { nat_bpf::destroy
 Result<Standalone> Standalone::make() {
   Standalone standalone(nat_bpf::open());
   if (!standalone.skeleton_) return fail(errno, "open the translator");
-  TRY_VOID(standalone.lay_network());
   TRY_VOID(standalone.load());
   TRY_VOID(standalone.add_pool());
   TRY_VOID(standalone.add_directory());
   TRY_VOID(standalone.add_subscribers());
-  TRY_VOID(standalone.add_interface(standalone.gateway_.inside, INTERFACE_INTERNAL | INTERFACE_EGRESS));
-  TRY_VOID(standalone.add_interface(standalone.gateway_.outside, INTERFACE_EXTERNAL | INTERFACE_EGRESS));
   return standalone;
+}
+
+Result<Standalone> Standalone::with_own_network() {
+  TRY_VOID(lay_network());
+  return in_this_network();
+}
+
+Result<Standalone> Standalone::in_this_network() {
+  Standalone standalone = TRY(make());
+  TRY_VOID(standalone.add_interfaces());
+  return standalone;
+}
+
+Result<void> Standalone::add_interfaces() {
+  gateway_.inside = if_nametoindex("inside");
+  gateway_.outside = if_nametoindex("outside");
+  if (gateway_.inside == 0 || gateway_.outside == 0) return fail("no interfaces `inside` and `outside` here");
+  TRY_VOID(add_interface(gateway_.inside, INTERFACE_INTERNAL | INTERFACE_EGRESS));
+  return add_interface(gateway_.outside, INTERFACE_EXTERNAL | INTERFACE_EGRESS);
+}
+
+Result<void> Standalone::attach() {
+  for (const unsigned ifindex : {gateway_.inside, gateway_.outside})
+    if (bpf_xdp_attach(static_cast<int>(ifindex), gateway_.program, XDP_FLAGS_DRV_MODE, nullptr) != 0)
+      return fail(errno, "attach the translator");
+  return {};
+}
+
+Result<void> Standalone::pin(const std::string& directory) {
+  const auto pin_fd = [&](int fd, const char* name) -> Result<void> {
+    if (bpf_obj_pin(fd, (directory + "/" + name).c_str()) != 0) return fail(errno, directory + "/" + name);
+    return {};
+  };
+  std::filesystem::create_directories(directory + "/maps");
+  TRY_VOID(pin_fd(gateway_.program, "apnat"));
+  TRY_VOID(pin_fd(gateway_.mapping_tables, "maps/mapping_tables"));
+  TRY_VOID(pin_fd(gateway_.external_addresses, "maps/external_addresses"));
+  TRY_VOID(pin_fd(bpf_map__fd(skeleton_->maps.block_tables), "maps/block_tables"));
+  return pin_fd(gateway_.verdicts, "maps/verdict_counters");
 }
 
 // Two veth pairs whose far ends stay here too: nothing is ever received, the FIB only has to find a way.
@@ -78,8 +116,6 @@ Result<void> Standalone::lay_network() {
   TRY_VOID(shell("ip neigh add 198.51.100.2 lladdr 02:00:00:00:00:04 dev outside nud permanent"));
   TRY_VOID(shell("ip route add 100.64.0.0/16 via 192.0.2.2 && ip route add default via 198.51.100.2"));
   TRY_VOID(shell("echo 1 > /proc/sys/net/ipv4/ip_forward"));
-  gateway_.inside = if_nametoindex("inside");
-  gateway_.outside = if_nametoindex("outside");
   return {};
 }
 

@@ -150,7 +150,7 @@ Result<void> run(const Wish& wish) {
   std::optional<Standalone> standalone;
   Gateway gateway;
   if (wish.pins.empty()) {
-    standalone.emplace(TRY(Standalone::make()));
+    standalone.emplace(TRY(Standalone::with_own_network()));
     gateway = standalone->gateway();
   } else {
     gateway = TRY(adopt(wish.pins, wish.inside, wish.outside));
