@@ -54,16 +54,16 @@ step_inline int fit_tags(struct translation *t, struct xdp_md *ctx, const struct
 
 step_inline int write_link_header(struct translation *t, const struct interface *egress)
 {
-	struct ethhdr *ethernet = t->data;
+	struct link_header *ethernet = t->data;
 	struct vlan_tag *tag = (void *)(ethernet + 1);
 
 	if ((void *)(ethernet + 1) > t->data_end)
 		return 0;
-	__builtin_memcpy(ethernet->h_dest, t->route.destination_mac, 6);
-	__builtin_memcpy(ethernet->h_source, t->route.source_mac, 6);
+	copy_mac(ethernet->destination, t->route.destination_mac);
+	copy_mac(ethernet->source, t->route.source_mac);
 	if (!the_options(t->world)->vlans)
 		return 1;
-	ethernet->h_proto = egress->vlan_depth ? egress->vlan_protocol[0] : NETWORK16(ETH_P_IP);
+	ethernet->protocol = egress->vlan_depth ? egress->vlan_protocol[0] : NETWORK16(ETH_P_IP);
 	if (!egress->vlan_depth)
 		return 1;
 	if ((void *)(tag + 1) > t->data_end)

@@ -3,9 +3,8 @@
 #define APNAT_PLATFORM_BPF_H
 
 #include "maps.h"
-#include "core/platform.h"
+#include "core/translation.h"
 
-#define AF_INET 2
 #define NULL ((void *)0)
 
 const volatile struct options options;
@@ -13,6 +12,8 @@ const volatile struct options options;
 struct world {
 	struct xdp_md *ctx;
 };
+
+#include "route_memory.h"
 
 /* The coarse clock costs a tenth of the exact one and moves every 1 to 10 ms; a tick is 67 ms. */
 static inline __u32 now_ticks(struct world *world)
@@ -99,44 +100,6 @@ static inline struct subscriber *find_subscriber(struct world *world, __u32 refe
 
 	(void)world;
 	return inner ? bpf_map_lookup_elem(inner, &index) : NULL;
-}
-
-/* memset and named fields: an initialiser of the anonymous union loses `family` with some compilers. */
-static inline enum route_result find_route(struct world *world, struct route *route)
-{
-	struct bpf_fib_lookup lookup;
-	long result;
-
-	__builtin_memset(&lookup, 0, sizeof(lookup));
-	lookup.family = AF_INET;
-	lookup.l4_protocol = route->protocol;
-	lookup.tot_len = route->total_length_host;
-	lookup.ifindex = route->ingress_ifindex;
-	lookup.tos = route->tos;
-	lookup.ipv4_src = route->source;
-	lookup.ipv4_dst = route->destination;
-	result = bpf_fib_lookup(world->ctx, &lookup, sizeof(lookup), 0);
-	switch (result) {
-	case BPF_FIB_LKUP_RET_SUCCESS:
-		route->egress_ifindex = lookup.ifindex;
-		__builtin_memcpy(route->source_mac, lookup.smac, 6);
-		__builtin_memcpy(route->destination_mac, lookup.dmac, 6);
-		return ROUTE_FOUND;
-	case BPF_FIB_LKUP_RET_NO_NEIGH:
-		return ROUTE_NO_NEIGHBOUR;
-	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		return ROUTE_TOO_BIG;
-	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
-		return ROUTE_BY_KERNEL;
-	case BPF_FIB_LKUP_RET_BLACKHOLE:
-	case BPF_FIB_LKUP_RET_UNREACHABLE:
-	case BPF_FIB_LKUP_RET_PROHIBIT:
-		return ROUTE_PROHIBITED;
-	case BPF_FIB_LKUP_RET_FWD_DISABLED:
-		return ROUTE_FORWARDING_OFF;
-	default:
-		return ROUTE_NONE;
-	}
 }
 
 static inline struct event_record *reserve_event(struct world *world)

@@ -11,9 +11,9 @@ struct arp_ipv4 {
 	__u8 hardware_length;
 	__u8 protocol_length;
 	__be16 operation;
-	__u8 sender_mac[6];
+	__be16 sender_mac[3];
 	__be16 sender_address[2];	/* 2-byte aligned in the frame */
-	__u8 target_mac[6];
+	__be16 target_mac[3];
 	__be16 target_address[2];
 };
 
@@ -41,7 +41,7 @@ step_inline int is_request_for_pool(struct translation *t, const struct arp_ipv4
 
 step_inline enum verdict answer_arp(struct translation *t)
 {
-	struct ethhdr *ethernet = t->data;
+	struct link_header *ethernet = t->data;
 	struct arp_ipv4 *arp = t->data + (t->network_offset & NETWORK_OFFSET_MASK);
 	const struct interface *interface = find_interface(t->world, t->interface_ifindex);
 	__be16 target[2];
@@ -55,14 +55,14 @@ step_inline enum verdict answer_arp(struct translation *t)
 	target[0] = arp->target_address[0];
 	target[1] = arp->target_address[1];
 	arp->operation = NETWORK16(2);
-	__builtin_memcpy(arp->target_mac, arp->sender_mac, 6);
+	copy_mac(arp->target_mac, arp->sender_mac);
 	arp->target_address[0] = arp->sender_address[0];
 	arp->target_address[1] = arp->sender_address[1];
-	__builtin_memcpy(arp->sender_mac, interface->mac, 6);
+	copy_mac(arp->sender_mac, interface->mac);
 	arp->sender_address[0] = target[0];
 	arp->sender_address[1] = target[1];
-	__builtin_memcpy(ethernet->h_dest, ethernet->h_source, 6);
-	__builtin_memcpy(ethernet->h_source, interface->mac, 6);
+	copy_mac(ethernet->destination, ethernet->source);
+	copy_mac(ethernet->source, interface->mac);
 	return VERDICT_ARP_ANSWERED;
 }
 

@@ -46,13 +46,13 @@ step_inline int is_vlan_protocol(__be16 protocol)
 /* Ethernet and up to two VLAN tags; which (sub-)interface the frame belongs to. */
 step_inline enum verdict parse_link(struct translation *t, __be16 *protocol)
 {
-	struct ethhdr *ethernet = t->data;
+	struct link_header *ethernet = t->data;
 	const struct interface *interface = find_interface(t->world, t->ingress_ifindex);
 	__u32 ifindex = t->ingress_ifindex;
 
 	if ((void *)(ethernet + 1) > t->data_end)
 		return VERDICT_TRUNCATED;
-	*protocol = ethernet->h_proto;
+	*protocol = ethernet->protocol;
 	t->network_offset = sizeof(*ethernet);
 	t->tags = 0;
 	if (is_vlan_protocol(*protocol)) {

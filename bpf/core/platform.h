@@ -67,9 +67,10 @@ struct route {
 	__u16 total_length_host;
 	__u8 protocol;
 	__u8 tos;
+	__u32 now;
 	__u32 egress_ifindex;
-	__u8 source_mac[6];
-	__u8 destination_mac[6];
+	__be16 source_mac[3];
+	__be16 destination_mac[3];
 };
 static inline enum route_result find_route(struct world *world, struct route *route);
 

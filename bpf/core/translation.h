@@ -4,7 +4,6 @@
 #ifndef APNAT_CORE_TRANSLATION_H
 #define APNAT_CORE_TRANSLATION_H
 
-#include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
@@ -35,6 +34,27 @@ static inline __attribute__((always_inline)) long stop_if(int found)
 		if (try_verdict_ != VERDICT_CONTINUE)          \
 			return try_verdict_;                   \
 	} while (0)
+
+/* The kernel's own header is packed, which makes every access a matter of single bytes. */
+struct link_header {
+	__be16 destination[3];
+	__be16 source[3];
+	__be16 protocol;
+};
+
+enum {
+	ETH_P_IP = 0x0800,
+	ETH_P_ARP = 0x0806,
+	ETH_P_8021Q = 0x8100,
+	ETH_P_8021AD = 0x88a8,
+};
+
+step_inline void copy_mac(__be16 *to, const __be16 *from)
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+}
 
 /* RFC 792. The kernel's own header of this name drags the C library in. */
 struct icmphdr {

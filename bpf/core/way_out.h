@@ -35,6 +35,7 @@ step_inline enum verdict find_way_out(struct translation *t)
 	t->route.total_length_host = NETWORK16(t->ip->tot_len);
 	t->route.protocol = t->ip->protocol;
 	t->route.tos = t->ip->tos;
+	t->route.now = t->now;
 	switch (find_route(t->world, &t->route)) {
 	case ROUTE_FOUND:
 		break;

@@ -26,7 +26,8 @@ struct options {
 	__u32 event_interval_ticks;	/* least time between two refusal or security events of one subject */
 	__u16 packet_too_big_floor;	/* a lower next-hop MTU in an ICMP error is not believed */
 	__u16 tcp_mss_clamp;		/* 0: off */
-	__u32 reserved[2];
+	__u8 route_memory_off;		/* the routing rules ask for more than the destination (policy routing) */
+	__u8 reserved[7];
 
 	__u64 secret[4];		/* keys of the slot hash: node_state.secret */
 };

@@ -290,7 +290,7 @@ struct interface {
 	__u32 redirect_ifindex;		/* the physical interface below */
 	__be16 vlan_protocol[2];	/* outer first */
 	__be16 vlan_id[2];
-	__u8 mac[6];
+	__be16 mac[3];
 	__u8 reserved[2];
 };
 ABI_SIZE(struct interface, 24);
