@@ -28,7 +28,7 @@ struct SizingQuestion {
   PortRange ports{1024, 65535};
   enum assignment assignment = ASSIGN_DYNAMIC;
   enum log_level log = LOG_BLOCKS;
-  SizingAssumptions assume;
+  SizingAssumptions assume{};
 };
 
 struct Sizing {
