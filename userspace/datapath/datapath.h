@@ -46,8 +46,8 @@ struct SubscriberView {
   Prefix subscriber;
   std::optional<Ip4> external_address;
   std::uint32_t blocks = 0;
-  std::uint32_t ports = 0;      // it may use now
-  std::uint32_t mappings = 0;   // live now
+  std::uint32_t ports = 0;     // it may use now
+  std::uint32_t mappings = 0;  // live now
   std::uint32_t max_blocks = 0;
 };
 
@@ -56,15 +56,15 @@ struct PoolView {
   std::string assignment;
   std::string port_layout;
   std::uint32_t external_addresses = 0;
-  std::uint64_t subscribers = 0;          // that there can be
-  std::uint64_t active_subscribers = 0;   // that hold a block (fixed blocks: that have a live mapping)
+  std::uint64_t subscribers = 0;         // that there can be
+  std::uint64_t active_subscribers = 0;  // that hold a block (fixed blocks: that have a live mapping)
   std::uint64_t blocks = 0;
   std::uint64_t blocks_assigned = 0;
   std::uint64_t blocks_held_down = 0;
   std::uint32_t block_size = 0;
-  std::uint64_t mappings = 0;             // live now
+  std::uint64_t mappings = 0;  // live now
   double ports_per_subscriber = 0;
-  double sharing_ratio = 0;               // active subscribers an address
+  double sharing_ratio = 0;  // active subscribers an address
 };
 
 // What a list is narrowed to; nothing set: everything.
@@ -98,7 +98,7 @@ struct RingFigures {
 class Datapath {
  public:
   struct Opened {
-    bool adopted = false;              // tables of an earlier agent were found
+    bool adopted = false;  // tables of an earlier agent were found
     std::uint64_t mappings_adopted = 0;
   };
 

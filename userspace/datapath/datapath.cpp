@@ -1,0 +1,153 @@
+// datapath.cpp - the door. Each call goes to the one thing that knows.
+#include "datapath/datapath.h"
+
+#include <set>
+
+#include "base/log.h"
+#include "datapath/state.h"
+#include "datapath/verdict_counters.h"
+#include "net/port_range.h"
+
+namespace apnat {
+namespace {
+
+constexpr std::uint32_t kKeepUpTicks = ticks_of(std::chrono::seconds(2));
+constexpr std::uint32_t kMarkTicks = ticks_of(std::chrono::seconds(5));
+
+}  // namespace
+
+Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+Result<Datapath> Datapath::open(const Plan& plan) {
+  auto state = TRY(State::open(plan));
+  if (state->opened.adopted) {
+    state->opened.mappings_adopted = state->lists().count_mappings();
+    if (const auto applied = state->apply(plan, state->told); !applied) return std::unexpected(applied.error());
+  } else if (const auto filled = state->fill_cold(plan); !filled) {
+    // Nothing ran before; nothing is left behind.
+    state.reset();
+    (void)detach(plan.config.paths, {});
+    return std::unexpected(filled.error());
+  }
+  return Datapath(std::move(state));
+}
+
+const Datapath::Opened& Datapath::opened() const { return state_->opened; }
+
+Result<void> Datapath::apply(const Plan& plan, std::vector<EventBody>& ended) { return state_->apply(plan, ended); }
+
+Result<void> Datapath::detach(const PathsConfig& paths, const std::vector<std::string>& interfaces) {
+  const Pins pins{paths.bpffs};
+  const std::set<std::string> named(interfaces.begin(), interfaces.end());
+  const bool has_pins = std::filesystem::exists(pins.map("programs"));
+  const Attacher attacher = has_pins ? TRY(Attacher::open(pins)) : Attacher::without_pins();
+  for (const NetworkInterface& interface : TRY(network_interfaces())) {
+    // Without the pins an entry program cannot be told from another data plane's: only where we were asked.
+    if (has_pins || named.contains(interface.name)) TRY_VOID(attacher.detach(interface.ifindex, interface.name));
+  }
+  return std::filesystem::exists(pins.root) ? remove_root(pins) : Result<void>();
+}
+
+void Datapath::sweep(std::vector<EventBody>& ended) {
+  State& state = *state_;
+  const Moment now = state.now();
+  if (ticks_since(state.kept_up_at, now.ticks) >= kKeepUpTicks) {
+    state.keep_up();
+    state.kept_up_at = now.ticks;
+  }
+  if (ticks_since(state.marked_at, now.ticks) >= kMarkTicks) {
+    state.alive.mark(state.clock.realtime());
+    state.marked_at = now.ticks;
+  }
+  ended.insert(ended.end(), state.told.begin(), state.told.end());
+  state.told.clear();
+  const Sweeper::Settings settings{.options = state.program.options(),
+                                   .block_idle_ticks = state.plan.block_idle_ticks,
+                                   .hold_down_ticks = state.plan.hold_down_ticks};
+  state.sweeper.sweep(state.tables.rows(), settings, now, ended);
+}
+
+// ---- events -----------------------------------------------------------------------------
+
+std::uint64_t Datapath::take_seq() { return std::atomic_ref(state_->tables.rows().node->next_seq).fetch_add(1); }
+
+std::size_t Datapath::read_ring(const std::function<void(const event_record&)>& each, std::size_t at_most) {
+  return state_->ring.reader().read(each, at_most);
+}
+
+void Datapath::release_ring() { state_->ring.reader().release(); }
+int Datapath::ring_fd() const { return state_->tables.events_fd(); }
+
+RingFigures Datapath::ring() const {
+  const RingReader& reader = state_->ring.reader();
+  return {.size_bytes = reader.size(), .waiting_bytes = reader.waiting_bytes()};
+}
+
+std::uint64_t Datapath::consumed_seq() const { return load(state_->tables.rows().node->consumed_seq); }
+void Datapath::set_consumed_seq(std::uint64_t below) { store(state_->tables.rows().node->consumed_seq, below); }
+
+std::vector<std::uint64_t> Datapath::verdicts() const {
+  return read_verdict_counters(state_->tables.verdict_counters_fd());
+}
+
+// ---- lists --------------------------------------------------------------------------------
+
+void Datapath::mappings(const Filter& filter, const std::function<bool(const MappingView&)>& each) const {
+  state_->lists().mappings(filter, each);
+}
+
+void Datapath::blocks(const Filter& filter, const std::function<bool(const BlockView&)>& each) const {
+  state_->lists().blocks(filter, each);
+}
+
+void Datapath::subscribers(const Filter& filter, const std::function<bool(const SubscriberView&)>& each) const {
+  state_->lists().subscribers(filter, each);
+}
+
+std::vector<PoolView> Datapath::pools() const {
+  std::vector<PoolView> views;
+  const Lists lists = state_->lists();
+  for (const PlannedPool& planned : state_->plan.pools) {
+    for (const struct pool& row : state_->tables.rows().pools) {
+      if (name_of(row) == planned.name) views.push_back(lists.pool(row, planned.subscriber_count()));
+    }
+  }
+  return views;
+}
+
+std::vector<InterfaceView> Datapath::interfaces() const { return state_->interfaces.views(state_->plan); }
+
+// ---- forwards -------------------------------------------------------------------------------
+
+Result<void> Datapath::add_forward(const PlannedForward& forward, bool from_configuration) {
+  State& state = *state_;
+  return Forwards(state.tables).add(forward, from_configuration, state.program.options(), state.now(), state.told);
+}
+
+Result<void> Datapath::remove_forward(const PlannedForward& forward) {
+  return Forwards(state_->tables).remove(forward, state_->now(), state_->told);
+}
+
+std::vector<ForwardView> Datapath::forwards() const { return Forwards(state_->tables).list(); }
+
+// ---- facts ------------------------------------------------------------------------------------
+
+std::string Datapath::pool_name(std::uint16_t pool_index) const {
+  return pool_index < MAX_POOLS ? name_of(state_->seen_pools[pool_index]) : "";
+}
+
+Prefix Datapath::subscriber_of(std::uint16_t pool_index, Ip4 address) const {
+  return pool_index < MAX_POOLS ? subscriber_prefix(state_->seen_pools[pool_index], address) : Prefix(address, 32);
+}
+
+std::vector<PortRange> Datapath::ports_of(std::uint16_t pool_index, struct slot_range slots) const {
+  if (pool_index >= MAX_POOLS) return {};
+  return ports_of_slots(state_->seen_pools[pool_index], slots);
+}
+
+const Datapath::Tables& Datapath::tables() const { return state_->tables; }
+
+}  // namespace apnat

@@ -1,0 +1,46 @@
+// interfaces.h - the interfaces as they are in the tables and in the kernel: rows
+// written, programs attached, and what an operator should know about them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "datapath/attach.h"
+#include "datapath/interface_rows.h"
+#include "datapath/tables.h"
+
+namespace apnat {
+
+class Interfaces {
+ public:
+  // Reads what the tables say already.
+  static Result<Interfaces> open(const Datapath::Tables& tables, Attacher attacher);
+
+  // Attaches to devices of the plan that have no program of ours yet. All or none of the new ones. Devices that stay
+  // without a row pass every packet to the kernel, so this may come before update().
+  Result<void> attach(const Plan& plan);
+
+  // Rows, ports and attachments become the plan's; devices it no longer has are let go.
+  Result<void> update(Datapath::Tables& tables, const Plan& plan);
+
+  // What is missing was there and went, or has another number now: attached and written again. Never refuses; what
+  // does not work is logged once.
+  void refresh(Datapath::Tables& tables, const Plan& plan);
+
+  std::vector<InterfaceView> views(const Plan& plan) const;
+
+ private:
+  explicit Interfaces(Attacher attacher) : attacher_(std::move(attacher)) {}
+  Result<InterfaceRows> wanted_rows(const Plan& plan, std::vector<std::string>& missing) const;
+  Result<void> write(Datapath::Tables& tables, const InterfaceRows& wanted);
+  std::vector<std::string> warnings(const PlannedInterface& planned, const NetworkInterface& interface,
+                                    const NetworkInterface& device) const;
+
+  Attacher attacher_;
+  InterfaceRows rows_;
+  std::map<std::string, std::string> native_refused_;  // device -> why it is generic
+  std::string last_complaint_;
+};
+
+}  // namespace apnat
