@@ -27,6 +27,7 @@ enum {
 
 struct feed_settings {
   __u32 flow_mask;  /* flows - 1; flows are a power of two */
+  __u32 flow_step;  /* odd: which of the orders there are */
   __u32 flow_shift; /* half of the mask's bits: the permutation's fold */
   __u32 subscriber_mask;
   __u32 subscriber_bits;

@@ -65,7 +65,7 @@ static __always_inline __u32 permuted(__u32 n)
 	__u32 mask = settings.flow_mask, shift = settings.flow_shift & 31;
 
 	n &= mask;
-	n = (n * 0x9e3779b1u) & mask;
+	n = (n * settings.flow_step) & mask;
 	n ^= n >> shift;
 	n = (n * 0x85ebca6bu) & mask;
 	return n ^ n >> shift;

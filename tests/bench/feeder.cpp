@@ -99,6 +99,7 @@ void Feeder::send(const Flows& flows) {
   auto& settings = skeleton_->bss->settings;
   const unsigned bits = std::bit_width(flows.count - 1);
   settings.flow_mask = flows.count - 1;
+  settings.flow_step = flows.order | 1;
   settings.flow_shift = std::max(1U, (bits + 1) / 2);
   settings.subscriber_mask = flows.subscribers - 1;
   settings.subscriber_bits = std::bit_width(flows.subscribers - 1);

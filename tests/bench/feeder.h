@@ -16,9 +16,15 @@ struct feeder_bpf;
 
 namespace apnat::bench {
 
+constexpr std::uint32_t kOrderOfOpening = 0x9e3779b1;
+constexpr std::uint32_t kOrderOfUse = 0xc2b2ae3d;
+
 // Which flows, as numbers of feed.h.
 struct Flows {
   std::uint32_t count = 1;  // a power of two
+  // Each odd number is another random order. Who opens mappings in one order and uses them in the same has rows of a
+  // slab or a free list lie in the order they are read, and a processor that prefetches them: no network does that.
+  std::uint32_t order = kOrderOfUse;
   std::uint32_t subscribers = 8192;
   std::uint32_t first_address = 0x64400000;  // 100.64.0.0
 };

@@ -92,10 +92,13 @@ def remove_namespaces():
         subprocess.run(("ip", "netns", "delete", line.split()[0]), check=False)
 
 
-def start_xdp_forward(object_file, bpffs):
-    add_gateway("xdp")
-    run("bpftool", "prog", "load", object_file, f"{bpffs}/xdp_forward")
-    run(*inside(namespace_of("xdp"), "bpftool", "net", "attach", "xdpdrv", "pinned", f"{bpffs}/xdp_forward",
+def load_yardsticks(object_file, bpffs):
+    run("bpftool", "prog", "loadall", object_file, f"{bpffs}/yardsticks")
+
+
+def start_yardstick(name, program, bpffs):
+    add_gateway(name)
+    run(*inside(namespace_of(name), "bpftool", "net", "attach", "xdpdrv", "pinned", f"{bpffs}/yardsticks/{program}",
                 "dev", "inside"))
 
 

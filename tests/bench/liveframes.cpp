@@ -45,11 +45,14 @@ Result<void> round(const Wish& wish) {
   const LiveKind kind = wish.imix ? LiveKind::imix : LiveKind::small;
   Feeder feeder = TRY(Feeder::load());
   TRY_VOID(feeder.sink_at(sink));
-  feeder.send(wish.flows);
   if (wish.first_pass) {
+    Flows opening = wish.flows;
+    opening.order = kOrderOfOpening;
+    feeder.send(opening);
     TRY(feeder.run_live(kind, device, wish.flows.count, wish.batch));
     feeder.restart_count();
   }
+  feeder.send(wish.flows);
   const Cost cost = TRY(feeder.run_live(kind, device, wish.packets, wish.batch));
   print(cost, wish, feeder.arrived());
   return {};

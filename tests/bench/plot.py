@@ -3,13 +3,14 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 900, 520
-LEFT, RIGHT, TOP, BOTTOM = 74, 216, 64, 74
+WIDTH, HEIGHT = 940, 520
+LEFT, RIGHT, TOP, BOTTOM = 74, 250, 64, 74
 COLUMNS = ["1", "1k", "100k", "1m", "new"]
 COLUMN_LABELS = {"1": "1", "1k": "1 k", "100k": "100 k", "1m": "1 M", "new": "every packet new"}
 SERIES = [
     ("nftables", "nftables SNAT", "#b3541e"),
     ("kernel_forward", "kernel forwarding, no NAT", "#7a7a7a"),
+    ("xdp_hash", "XDP + one hash look-up, no NAT", "#9a7cc0"),
     ("apnat", "apnat", "#0b6e4f"),
     ("xdp_forward", "XDP forwarding, no NAT", "#3b6fb6"),
 ]

@@ -124,7 +124,9 @@ Result<void> open_mappings(Feeder& feeder, const Gateway& gateway, const Flows& 
 }
 
 Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, Samples& samples) {
-  Flows all{.count = *std::max_element(wish.sizes.begin(), wish.sizes.end()), .subscribers = wish.subscribers};
+  Flows all{.count = *std::max_element(wish.sizes.begin(), wish.sizes.end()),
+            .order = kOrderOfOpening,
+            .subscribers = wish.subscribers};
   TRY_VOID(open_mappings(feeder, gateway, all, samples));
   const std::vector<feed_endpoint> endpoints = TRY(endpoints_of(gateway, all));
   for (std::size_t flow = 0; flow < endpoints.size(); ++flow)
