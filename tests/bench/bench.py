@@ -1,7 +1,7 @@
 """tools/bench's second half: lays the network, runs the rounds, writes what came out.
 
-Not to be called alone: tools/bench builds first and gives this its own mount and process
-namespaces. docs/performance.md explains the method.
+Not to be called alone: tools/bench builds first and gives this a mount namespace of
+its own. docs/performance.md explains the method.
 """
 
 import argparse
@@ -238,7 +238,7 @@ def report(bench, machine, options):
 
 def main():
     options = parse_options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: told to stop"))
     directory = tempfile.mkdtemp(prefix="apnat-bench-", dir="/run")
     try:
         bench = Bench(options, directory)

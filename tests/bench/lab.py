@@ -5,12 +5,15 @@ The generator sends into in-NAME and the sink takes out of out-NAME, both in `wi
 that generator, gateway and sink are one process and its softirqs on one processor.
 """
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import time
 
 WIRE = "wire"
+PR_SET_PDEATHSIG = 1
 CONNTRACK = "/proc/sys/net/netfilter/"
 
 
@@ -35,8 +38,9 @@ def inside(namespace, *words):
 
 
 def on_processor(processors, niceness=0):
-    """For preexec_fn: this child runs there and nowhere else."""
+    """For preexec_fn: this child runs there and nowhere else, and not longer than we do."""
     def settle():
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, processors)
         os.nice(niceness)
     return settle
