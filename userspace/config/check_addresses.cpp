@@ -1,7 +1,7 @@
 // check_addresses.cpp - pools against each other: an address has one owner, and the tables have room for all.
 #include <algorithm>
 #include <map>
-#include <set>
+#include <tuple>
 
 #include "config/check_rules.h"
 #include "config/demand.h"
@@ -56,7 +56,9 @@ void check_shared_chunks(const Config& config, Complaints& complaints) {
 
 void check_overlaps(const Config& config, Complaints& complaints) {
   std::vector<Claim> claims = claims_of(config);
-  std::ranges::stable_sort(claims, {}, [](const Claim& claim) { return claim.prefix.first(); });
+  std::ranges::sort(claims, {}, [](const Claim& claim) {
+    return std::tuple(claim.prefix.first(), claim.where.line, claim.where.column);
+  });
   const Claim* reaching = nullptr;  // the one before that goes furthest
   for (const Claim& claim : claims) {
     if (reaching && claim.prefix.first() <= reaching->prefix.last()) complain_of_overlap(*reaching, claim, complaints);

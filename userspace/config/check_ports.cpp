@@ -59,8 +59,8 @@ std::string line_of(Where where) { return where.line ? fmt::format(" (line {})",
 void check_disjoint(const Config& config, Complaints& complaints) {
   std::vector<const StaticBlockConfig*> blocks;
   for (const StaticBlockConfig& block : config.static_blocks) blocks.push_back(&block);
-  std::ranges::stable_sort(blocks, {}, [](const StaticBlockConfig* block) {
-    return std::pair(block->external_address, block->ports.first);
+  std::ranges::sort(blocks, {}, [](const StaticBlockConfig* block) {
+    return std::tuple(block->external_address, block->ports.first, block->where.line);
   });
   const StaticBlockConfig* reaching = nullptr;
   for (const StaticBlockConfig* block : blocks) {

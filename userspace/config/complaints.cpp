@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace apnat {
 namespace {
@@ -29,13 +30,13 @@ std::size_t distance(std::string_view from, std::string_view to) {
 
 }  // namespace
 
-void Complaints::add(Where where, std::string what) { all_.push_back({where, std::move(what)}); }
+void Complaints::add(Where where, std::string what) { all_.push_back({where, all_.size(), std::move(what)}); }
 
 Result<void> Complaints::result(const std::filesystem::path& file) const {
   if (all_.empty()) return {};
   std::vector<Complaint> sorted = all_;
-  std::ranges::stable_sort(sorted, [](const Complaint& one, const Complaint& other) {
-    return std::pair(one.where.line, one.where.column) < std::pair(other.where.line, other.where.column);
+  std::ranges::sort(sorted, {}, [](const Complaint& complaint) {
+    return std::tuple(complaint.where.line, complaint.where.column, complaint.order);
   });
   std::string text;
   for (const Complaint& complaint : sorted) {

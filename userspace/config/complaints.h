@@ -22,6 +22,7 @@ class Complaints {
  private:
   struct Complaint {
     Where where;
+    std::size_t order;  // of the complaining, for several at one place
     std::string what;
   };
   std::vector<Complaint> all_;

@@ -8,7 +8,7 @@
 using namespace apnat;
 
 TEST_CASE("user space and the translator agree on every slot of every layout") {
-  struct pool pool {};
+  struct pool pool{};
   pool.first_port_host = 1024;
   pool.last_port_host = 60000;
   pool.port_layout = static_cast<std::uint8_t>(GENERATE(LAYOUT_CONTIGUOUS, LAYOUT_PSID, LAYOUT_SCATTERED));
