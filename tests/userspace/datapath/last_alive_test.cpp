@@ -1,0 +1,28 @@
+// last_alive_test.cpp - was a data plane here a moment ago?
+#include "datapath/last_alive.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+
+using namespace apnat;
+using namespace std::chrono_literals;
+
+TEST_CASE("ports of a data plane that ran here just now are at risk after a cold start", "[CGN-19][last_alive]") {
+  char name[] = "/tmp/apnat-alive-XXXXXX";
+  REQUIRE(::mkdtemp(name));
+  const LastAlive alive(name);
+  const WallTime now(std::chrono::seconds(1'700'000'000));
+
+  CHECK_FALSE(alive.within(120s, now));
+  alive.mark(now);
+  CHECK(alive.within(120s, now + 1s));
+  CHECK(alive.within(120s, now + 119s));
+  CHECK_FALSE(alive.within(120s, now + 120s));
+  CHECK(alive.within(120s, now - 1h));  // the clock was set back: we cannot know
+
+  std::ofstream(std::string(name) + "/last_alive") << "not a number";
+  CHECK_FALSE(alive.within(120s, now));
+  std::filesystem::remove_all(name);
+  alive.mark(now);  // no state directory: no mark, and no complaint
+}
