@@ -96,7 +96,7 @@ struct refusal {
 /* Is it time to tell? If not, one more is counted as suppressed. */
 step_inline int is_time_to_report(const struct refusal *what, __u32 *reported, __u32 *suppressed)
 {
-	if (*reported && what->now - *reported < the_options(what->world)->event_interval_ticks) {
+	if (*reported && (__s32)(what->now - *reported) < (__s32)the_options(what->world)->event_interval_ticks) {
 		__sync_fetch_and_add(suppressed, 1);
 		return 0;
 	}

@@ -1,0 +1,257 @@
+// kernel_world.cpp - the loaded program, its maps as rows, and frames given to it by
+// BPF_PROG_TEST_RUN in a network namespace of the test's own.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "apnat/options.h"
+#include "nat.skel.h"
+#include "support/translator.h"
+
+namespace apnat::test {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+void check(bool good, const char* what) {
+  if (!good) throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+void shell(const char* command) {
+  if (std::system(command) != 0) throw std::runtime_error(fmt::format("failed: {}", command));
+}
+
+// Two pairs of interfaces, a default route outside, and neighbours that are known. Once a process.
+void enter_namespace() {
+  static bool entered = false;
+  if (entered) return;
+  check(unshare(CLONE_NEWNET) == 0, "a network namespace");
+  shell(
+      "set -e; ip link set lo up; ip link add in0 type veth peer name in1; ip link add out0 type veth peer name out1;"
+      "for i in in0 in1 out0 out1; do ip link set $i up; done;"
+      "ip addr add 100.64.255.1/16 dev in0; ip addr add 198.51.100.254/24 dev out0;"
+      "ip route add 10.0.0.0/8 via 100.64.255.2 dev in0; ip route add default via 198.51.100.253 dev out0;"
+      "ip neigh add 198.51.100.253 lladdr 02:00:00:00:00:09 dev out0;"
+      "ip neigh add 100.64.255.2 lladdr 02:00:00:00:00:09 dev in0;"
+      "sysctl -qw net.ipv4.ip_forward=1;"
+      "for n in 10 11 12 20 21; do ip neigh add 100.64.0.$n lladdr 02:00:00:00:00:09 dev in0; done;"
+      "for n in 1 2 3 77; do ip neigh add 198.51.100.$n lladdr 02:00:00:00:00:09 dev out0; done");
+  entered = true;
+}
+
+// A memory-mapped array of rows.
+template <typename Row>
+class Rows {
+ public:
+  Rows() = default;
+  Rows(int fd, std::size_t count) : bytes_((count * ((sizeof(Row) + 7) & ~7ul) + kPage - 1) / kPage * kPage) {
+    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    check(memory != MAP_FAILED, "map an array");
+    base_ = static_cast<std::uint8_t*>(memory);
+  }
+  Rows(Rows&& other) noexcept : base_(std::exchange(other.base_, nullptr)), bytes_(other.bytes_) {}
+  Rows& operator=(Rows&&) = delete;
+  ~Rows() {
+    if (base_ != nullptr) munmap(base_, bytes_);
+  }
+  Row& operator[](std::size_t i) { return *reinterpret_cast<Row*>(base_ + i * ((sizeof(Row) + 7) & ~7ul)); }
+
+ private:
+  std::uint8_t* base_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// The inner arrays of a map in maps, made when first asked for.
+template <typename Row>
+class Tables {
+ public:
+  Tables(const bpf_map* outer, std::uint32_t rows) : outer_(bpf_map__fd(outer)), rows_(rows) {}
+  Row& at(std::uint32_t table, std::uint32_t index) {
+    auto found = made_.find(table);
+    if (found == made_.end()) found = made_.emplace(table, make(table)).first;
+    return found->second[index];
+  }
+
+ private:
+  Rows<Row> make(std::uint32_t table) {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(Row), rows_, &options);
+    check(fd >= 0, "make a table");
+    check(bpf_map_update_elem(outer_, &table, &fd, BPF_ANY) == 0, "place a table");
+    Rows<Row> rows(fd, rows_);
+    close(fd);
+    return rows;
+  }
+
+  int outer_;
+  std::uint32_t rows_;
+  std::map<std::uint32_t, Rows<Row>> made_;
+};
+
+class KernelWorld : public World {
+ public:
+  explicit KernelWorld(const NatSpec& spec) : skeleton_(load(spec)) {
+    auto& maps = skeleton_->maps;
+    node_.emplace(bpf_map__fd(maps.node_state), 1);
+    external_addresses_.emplace(bpf_map__fd(maps.external_addresses), MAX_EXTERNAL_ROWS);
+    pools_.emplace(bpf_map__fd(maps.pools), MAX_POOLS);
+    pool_addresses_.emplace(bpf_map__fd(maps.pool_addresses), MAX_EXTERNAL_TABLES * 2);
+    forward_sets_.emplace(bpf_map__fd(maps.forward_sets), FORWARD_SETS);
+    subscribers_.emplace(maps.subscriber_tables, SUBSCRIBERS_PER_TABLE);
+    mappings_.emplace(maps.mapping_tables, SETS_PER_ADDRESS);
+    creations_.emplace(maps.creation_tables, SETS_PER_ADDRESS);
+    blocks_.emplace(maps.block_tables, BLOCKS_PER_ADDRESS);
+    lay_out(*this, spec);
+    for (std::uint32_t tables = 0; tables < 4; ++tables) {  // what the program may touch, it must find
+      mappings_->at(tables, 0);
+      creations_->at(tables, 0);
+      blocks_->at(tables, 0);
+    }
+  }
+  ~KernelWorld() override { nat_bpf::destroy(skeleton_); }
+
+  struct options& options() override { return skeleton_options_; }
+  struct node_state& node() override { return (*node_)[0]; }
+  struct subscriber& subscriber(std::uint32_t reference) override {
+    return subscribers_->at(reference / SUBSCRIBERS_PER_TABLE, reference % SUBSCRIBERS_PER_TABLE);
+  }
+  struct external_address& external_address(std::uint32_t row) override { return (*external_addresses_)[row]; }
+  struct pool& pool(std::uint32_t index) override { return (*pools_)[index]; }
+  struct pool_address& pool_address(std::uint32_t index) override { return (*pool_addresses_)[index]; }
+  struct mapping_set& mapping_set(std::uint32_t t, std::uint32_t set) override { return mappings_->at(t, set); }
+  struct creation_set& creation_set(std::uint32_t t, std::uint32_t set) override { return creations_->at(t, set); }
+  struct port_block& port_block(std::uint32_t t, std::uint32_t block) override { return blocks_->at(t, block); }
+  struct forward_set& forward_set(std::uint32_t set) override { return (*forward_sets_)[set]; }
+  void put_root(std::uint32_t i, const struct directory_root& row) override {
+    put(skeleton_->maps.directory_roots, i, &row);
+  }
+  void put_chunk(std::uint32_t i, const struct directory_chunk& row) override {
+    put(skeleton_->maps.directory_chunks, i, &row);
+  }
+  void put_interface(std::uint32_t ifindex, const struct interface& row) override {
+    put(skeleton_->maps.interfaces, ifindex, &row);
+    put(skeleton_->maps.tx_ports, ifindex, &ifindex);
+  }
+  std::uint32_t inside_ifindex() const override { return if_nametoindex("in0"); }
+  std::uint32_t outside_ifindex() const override { return if_nametoindex("out0"); }
+  std::uint32_t now_ticks() const override {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::uint64_t ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+    return static_cast<std::uint32_t>(ns >> TICK_SHIFT);
+  }
+
+  nat_bpf& skeleton() { return *skeleton_; }
+
+ private:
+  nat_bpf* load(const NatSpec& spec) {
+    enter_namespace();
+    const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_MEMLOCK, &unlimited);
+    nat_bpf* skeleton = nat_bpf::open();
+    check(skeleton != nullptr, "open the program");
+    skeleton_options_ = options_for(spec);
+    std::memcpy(const_cast<struct options*>(&skeleton->rodata->options), &skeleton_options_, sizeof(skeleton_options_));
+    check(nat_bpf::load(skeleton) == 0, "load the program");
+    return skeleton;
+  }
+
+  static void put(const bpf_map* map, std::uint32_t index, const void* row) {
+    check(bpf_map_update_elem(bpf_map__fd(map), &index, row, BPF_ANY) == 0, "write a row");
+  }
+
+  struct options skeleton_options_ {};
+  nat_bpf* skeleton_;
+  std::optional<Rows<struct node_state>> node_;
+  std::optional<Rows<struct external_address>> external_addresses_;
+  std::optional<Rows<struct pool>> pools_;
+  std::optional<Rows<struct pool_address>> pool_addresses_;
+  std::optional<Rows<struct forward_set>> forward_sets_;
+  std::optional<Tables<struct subscriber>> subscribers_;
+  std::optional<Tables<struct mapping_set>> mappings_;
+  std::optional<Tables<struct creation_set>> creations_;
+  std::optional<Tables<struct port_block>> blocks_;
+};
+
+int keep_record(void* events, void* data, std::size_t) {
+  static_cast<std::vector<event_record>*>(events)->push_back(*static_cast<event_record*>(data));
+  return 0;
+}
+
+class KernelTranslator : public Translator {
+ public:
+  explicit KernelTranslator(const NatSpec& spec) : world_(spec) {}
+  std::string name() const override { return "kernel"; }
+  World& world() override { return world_; }
+
+  Outcome frame(std::uint32_t ifindex, Bytes& frame) override {
+    const auto before = counters();
+    Bytes out(frame.size() + 256);
+    xdp_md context{};
+    context.data_end = static_cast<std::uint32_t>(frame.size());
+    context.ingress_ifindex = ifindex;
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    run.data_in = frame.data();
+    run.data_size_in = static_cast<std::uint32_t>(frame.size());
+    run.data_out = out.data();
+    run.data_size_out = static_cast<std::uint32_t>(out.size());
+    run.ctx_in = &context;
+    run.ctx_size_in = sizeof(context);
+    run.repeat = 1;
+    check(bpf_prog_test_run_opts(bpf_program__fd(world_.skeleton().progs.apnat), &run) == 0, "run the program");
+    frame.assign(out.begin(), out.begin() + run.data_size_out);
+    return {moved(before, counters()), {}};
+  }
+
+  std::vector<event_record> take_events() override {
+    std::vector<event_record> events;
+    ring_buffer* ring = ring_buffer__new(bpf_map__fd(world_.skeleton().maps.events), keep_record, &events, nullptr);
+    check(ring != nullptr, "open the ring");
+    ring_buffer__consume(ring);
+    ring_buffer__free(ring);
+    return events;
+  }
+
+ private:
+  std::vector<std::uint64_t> counters() {
+    std::vector<std::uint64_t> sums(VERDICT_COUNT), cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (std::uint32_t i = 0; i < VERDICT_COUNT; ++i) {
+      check(bpf_map_lookup_elem(bpf_map__fd(world_.skeleton().maps.verdict_counters), &i, cpus.data()) == 0, "count");
+      for (const std::uint64_t count : cpus) sums[i] += count;
+    }
+    return sums;
+  }
+
+  // Exactly one counter moves, by one: anything else is a broken promise.
+  static enum verdict moved(const std::vector<std::uint64_t>& before, const std::vector<std::uint64_t>& after) {
+    int verdict = -1;
+    for (int i = 0; i < VERDICT_COUNT; ++i) {
+      if (after[static_cast<std::size_t>(i)] == before[static_cast<std::size_t>(i)]) continue;
+      if (verdict != -1 || after[static_cast<std::size_t>(i)] != before[static_cast<std::size_t>(i)] + 1)
+        throw std::runtime_error("a packet moved more than one counter");
+      verdict = i;
+    }
+    if (verdict == -1) throw std::runtime_error("a packet moved no counter");
+    return static_cast<enum verdict>(verdict);
+  }
+
+  KernelWorld world_;
+};
+
+}  // namespace
+
+std::unique_ptr<Translator> kernel(const NatSpec& spec) { return std::make_unique<KernelTranslator>(spec); }
+
+}  // namespace apnat::test
