@@ -25,10 +25,10 @@ NATCTL_END = {"base", "net", "config", "control", "commands"}
 # What a room shows to others: its door and its values. A room not named here
 # (base, net: tool boxes) shows everything.
 DOORS = {
-    "config": {"config.h", "plan.h", "change.h", "read.h", "check.h"},
-    "events": {"event.h", "decode.h", "fan_out.h", "follow.h", "json.h", "sequencer.h", "sink.h"},
+    "config": {"config.h", "plan.h", "change.h", "read.h", "check.h", "sizing.h"},
+    "events": {"event.h", "decode.h", "fan_out.h", "follow.h", "json.h", "sequencer.h", "sink.h", "time_text.h"},
     "datapath": {"datapath.h", "explain.h"},
-    "control": {"client.h", "server.h", "protocol.h"},
+    "control": {"client.h", "server.h", "protocol.h", "answer.h"},
     "commands": {"command.h"},
 }
 
