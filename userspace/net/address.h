@@ -57,8 +57,8 @@ class Prefix {
 
 struct Endpoint {
   Ip4 address;
-  std::uint16_t port = 0;                                         // host byte order
-  static std::optional<Endpoint> parse(std::string_view text);    // "203.0.113.5:8080"
+  std::uint16_t port = 0;                                       // host byte order
+  static std::optional<Endpoint> parse(std::string_view text);  // "203.0.113.5:8080"
   std::string text() const;
   friend constexpr auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
