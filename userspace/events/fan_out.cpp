@@ -8,6 +8,25 @@ namespace apnat {
 
 void FanOut::add(std::unique_ptr<Sink> sink) { outlets_.push_back(Outlet{std::move(sink), {}, 0, false}); }
 
+bool FanOut::has(const std::string& name) const {
+  return std::ranges::any_of(outlets_, [&](const Outlet& outlet) { return outlet.sink->figures().name == name; });
+}
+
+std::uint64_t FanOut::keep_only(const std::vector<std::string>& names) {
+  std::uint64_t abandoned = 0;
+  std::erase_if(outlets_, [&](const Outlet& outlet) {
+    const SinkFigures figures = outlet.sink->figures();
+    if (std::ranges::find(names, figures.name) != names.end()) return false;
+    abandoned += figures.waiting;
+    return true;
+  });
+  return abandoned;
+}
+
+void FanOut::rename(const std::string& node) {
+  for (Outlet& outlet : outlets_) outlet.sink->rename(node);
+}
+
 void FanOut::accept(const Event& event) {
   for (Outlet& outlet : outlets_) {
     if ((!outlet.missing || tell_missing(outlet)) && outlet.sink->accept(event)) continue;

@@ -20,7 +20,10 @@ class FanOut {
   };
 
   void add(std::unique_ptr<Sink> sink);
-  void clear() { outlets_.clear(); }
+  bool has(const std::string& name) const;
+  // Removes the sinks that are not named. Returns how many events they still held: nobody will write them.
+  std::uint64_t keep_only(const std::vector<std::string>& names);
+  void rename(const std::string& node);
 
   void accept(const Event& event);
 

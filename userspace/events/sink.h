@@ -32,6 +32,9 @@ class Sink {
 
   virtual SinkFigures figures() const = 0;
 
+  // From now on this is the node's name in events.
+  virtual void rename(const std::string& node) = 0;
+
   // The file may have been moved away (log rotation): open it anew.
   virtual Result<void> reopen() { return {}; }
 };

@@ -58,6 +58,7 @@ struct SmallSink final : Sink {
     return {};
   }
   std::size_t room() const override { return limit - queue.size(); }
+  void rename(const std::string&) override {}
   SinkFigures figures() const override { return {"small", got.size(), queue.size(), broken ? "no space" : ""}; }
 };
 

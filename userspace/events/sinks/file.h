@@ -22,6 +22,7 @@ class FileSink final : public Sink {
   bool accept(const Event& event) override;
   Result<void> flush() override;
   std::size_t room() const override { return queue_.room(); }
+  void rename(const std::string& node) override { node_ = node; }
   SinkFigures figures() const override;
   Result<void> reopen() override;
 

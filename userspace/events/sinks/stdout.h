@@ -16,6 +16,7 @@ class StdoutSink final : public Sink {
   bool accept(const Event& event) override;
   Result<void> flush() override;
   std::size_t room() const override { return queue_.room(); }
+  void rename(const std::string& node) override { node_ = node; }
   SinkFigures figures() const override { return {"stdout", queue_.written(), queue_.lines(), error_}; }
 
  private:

@@ -1,0 +1,185 @@
+// pump_test.cpp - written first, released after, whatever happens in between.
+#include "events/pump.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+
+#include "samples.h"
+
+using namespace apnat;
+using namespace apnat::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct FakeRing final : RecordSource {
+  std::deque<event_record> records;  // not released
+  std::size_t position = 0;          // of them, read
+  std::uint64_t next = 0;
+  std::uint64_t consumed = 0;
+  bool crowded = false;
+
+  void write(std::uint64_t seq) {
+    event_record record{};
+    record.type = EVENT_POOL_EXHAUSTED;
+    record.version = EVENT_RECORD_VERSION;
+    record.seq = seq;
+    records.push_back(record);
+    next = std::max(next, seq + 1);
+  }
+  std::size_t read(const std::function<void(const event_record&)>& each, std::size_t at_most) override {
+    std::size_t count = 0;
+    for (; position < records.size() && count < at_most; ++count) each(records[position++]);
+    return count;
+  }
+  void release() override {
+    records.erase(records.begin(), records.begin() + static_cast<std::ptrdiff_t>(position));
+    position = 0;
+  }
+  bool is_crowded() const override { return crowded; }
+  std::uint64_t take_seq() override { return next++; }
+  std::uint64_t consumed_seq() const override { return consumed; }
+  void set_consumed_seq(std::uint64_t below) override { consumed = below; }
+};
+
+struct NoFacts final : Facts {
+  std::string pool_name(std::uint16_t) const override { return "residential"; }
+  Prefix subscriber_of(std::uint16_t, Ip4 address) const override { return Prefix(address, 32); }
+  std::vector<PortRange> ports_of(std::uint16_t, struct slot_range) const override { return {}; }
+  std::string interface_name(std::uint16_t) const override { return "eth0"; }
+};
+
+struct Disk final : Sink {
+  std::vector<std::uint64_t>& written;
+  std::vector<std::uint64_t> queue;
+  std::size_t limit = 100'000;
+  bool full = false;
+  explicit Disk(std::vector<std::uint64_t>& written) : written(written) {}
+  bool accept(const Event& event) override {
+    if (queue.size() == limit) return false;
+    queue.push_back(event.seq);
+    return true;
+  }
+  Result<void> flush() override {
+    if (full) return fail(ENOSPC, "write events");
+    written.insert(written.end(), queue.begin(), queue.end());
+    queue.clear();
+    return {};
+  }
+  std::size_t room() const override { return limit - queue.size(); }
+  void rename(const std::string&) override {}
+  SinkFigures figures() const override { return {"disk", written.size(), queue.size(), ""}; }
+};
+
+struct Fixture {
+  FakeRing ring;
+  NoFacts facts;
+  HandWoundClock clock;
+  FanOut sinks;
+  Followers followers{"cgn1"};
+  std::vector<std::uint64_t> written;
+  Disk* disk;
+  std::unique_ptr<Pump> pump;
+
+  Fixture() {
+    auto sink = std::make_unique<Disk>(written);
+    disk = sink.get();
+    sinks.add(std::move(sink));
+    start();
+  }
+  void start() {
+    pump = std::make_unique<Pump>(ring, facts, clock, sinks, followers, [](const std::string&, const std::string&) {});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("records are written, then their room is given back") {
+  Fixture agent;
+  for (std::uint64_t seq = 0; seq < 10'000; ++seq) agent.ring.write(seq);
+  CHECK(agent.pump->turn());
+  CHECK(agent.written.size() == 10'000);
+  CHECK(agent.ring.records.empty());
+  CHECK(agent.ring.consumed == 10'000);
+}
+
+TEST_CASE("what the disk refuses stays in the ring, and arrives once when it accepts again", "[LOG-6]") {
+  Fixture agent;
+  agent.disk->full = true;
+  for (std::uint64_t seq = 0; seq < 100; ++seq) agent.ring.write(seq);
+  CHECK_FALSE(agent.pump->turn());
+  CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.ring.records.size() == 100);
+  CHECK(agent.ring.consumed == 0);
+
+  agent.disk->full = false;
+  CHECK(agent.pump->turn());
+  CHECK(agent.written.size() == 100);
+  CHECK(agent.ring.records.empty());
+  CHECK(agent.ring.consumed == 100);
+}
+
+TEST_CASE("an agent that was killed before it could write leaves everything to the next") {
+  Fixture agent;
+  agent.disk->full = true;
+  for (std::uint64_t seq = 0; seq < 100; ++seq) agent.ring.write(seq);
+  CHECK_FALSE(agent.pump->turn());
+  agent.disk->queue.clear();  // its memory is gone
+  agent.disk->full = false;
+  agent.ring.position = 0;  // the next one reads from where nothing was released
+  agent.start();
+  CHECK(agent.pump->turn());
+  CHECK(agent.written.size() == 100);
+}
+
+TEST_CASE("a sink whose queue is full stops the reading, and no event is lost") {
+  Fixture agent;
+  agent.disk->full = true;
+  agent.disk->limit = 50;
+  for (std::uint64_t seq = 0; seq < 1'000; ++seq) agent.ring.write(seq);
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.ring.records.size() == 1'000);
+  agent.disk->full = false;
+  while (!agent.ring.records.empty()) (void)agent.pump->turn();
+  CHECK(agent.written.size() == 1'000);
+  CHECK(agent.sinks.figures()[0].lost == 0);
+}
+
+TEST_CASE("the agent's own events take their place among the data plane's") {
+  Fixture agent;
+  agent.ring.write(0);
+  agent.ring.write(1);
+  agent.pump->tell(AgentStarted{"0.1.0", true, 5});  // 2: told before 0 and 1 are read
+  CHECK(agent.pump->held() == 1);
+  CHECK(agent.pump->turn());
+  CHECK(agent.written == std::vector<std::uint64_t>{0, 1, 2});
+  CHECK(agent.ring.consumed == 3);
+}
+
+TEST_CASE("while a number is missing the ring is kept; a crowded ring does not wait for it") {
+  Fixture agent;
+  agent.ring.write(0);
+  agent.ring.write(2);
+  CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.written == std::vector<std::uint64_t>{0});
+  CHECK(agent.ring.consumed == 1);
+  CHECK(agent.ring.records.size() == 2);
+
+  SECTION("a second later it is a gap") {
+    agent.clock.advance(1s);
+    CHECK(agent.pump->turn());
+    CHECK(agent.written == std::vector<std::uint64_t>{0, 1, 2});  // 1: the gap's own line
+    CHECK(agent.pump->lost() == 1);
+  }
+  SECTION("a crowded ring") {
+    agent.ring.crowded = true;
+    CHECK(agent.pump->turn());
+    CHECK(agent.ring.records.empty());
+  }
+  SECTION("it comes after all") {
+    agent.ring.write(1);
+    CHECK(agent.pump->turn());
+    CHECK(agent.written == std::vector<std::uint64_t>{0, 1, 2});
+    CHECK(agent.pump->lost() == 0);
+  }
+}

@@ -1,0 +1,56 @@
+// pump.cpp - the order of the steps is the promise: written first, released after.
+#include "events/pump.h"
+
+#include <algorithm>
+
+namespace apnat {
+
+Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut& sinks, Followers& followers,
+           Report report)
+    : source_(source),
+      facts_(facts),
+      clock_(clock),
+      sinks_(sinks),
+      followers_(followers),
+      report_(std::move(report)),
+      sequencer_(source.consumed_seq(), [this](const Event& event) {
+        sinks_.accept(event);
+        followers_.accept(event);
+      }) {}
+
+bool Pump::turn() {
+  for (int batch = 0; batch < kBatchesATurn; ++batch) {
+    // Each record may bring a gap, and set free those that waited for it.
+    const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
+    const std::size_t at_most = std::min(kBatch, room / 2);
+    const std::size_t got = read_batch(at_most);
+    if (!settle()) return false;
+    if (got < at_most) return true;
+  }
+  return true;
+}
+
+std::size_t Pump::read_batch(std::size_t at_most) {
+  if (at_most == 0) return 0;
+  const std::uint64_t now = clock_.monotonic_ns();
+  const std::chrono::seconds tai_offset = clock_.tai_offset();
+  return source_.read([&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset), now); },
+                      at_most);
+}
+
+bool Pump::settle() {
+  sequencer_.expire(clock_.monotonic_ns(), clock_.realtime());
+  if (source_.is_crowded()) sequencer_.give_up(clock_.realtime());
+  if (!sinks_.flush(report_)) return false;
+  source_.set_consumed_seq(sequencer_.next());
+  if (sequencer_.waiting() > 0) return false;
+  source_.release();
+  return true;
+}
+
+void Pump::tell(EventBody body) {
+  const std::uint64_t seq = source_.take_seq();
+  sequencer_.put(Event{seq, clock_.realtime(), clock_.monotonic_ns(), std::move(body)}, clock_.monotonic_ns());
+}
+
+}  // namespace apnat
