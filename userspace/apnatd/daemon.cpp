@@ -1,0 +1,272 @@
+// daemon.cpp - start order, the turn of the loop, and the two ways to end.
+#include "apnatd/daemon.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+#include <systemd/sd-daemon.h>
+
+#include "apnatd/load_plan.h"
+#include "apnatd/sinks.h"
+#include "base/log.h"
+#include "commands/command.h"
+#include "commands/rates.h"
+#include "config/change.h"
+
+namespace apnat {
+namespace {
+
+// How often what is stuck is tried again, and the ring looked at though nobody rang.
+constexpr auto kRetry = std::chrono::milliseconds(200);
+
+constexpr const char* kGroup = "apnat";
+
+}  // namespace
+
+// The data plane's ring, as the pump wants it.
+class Daemon::Ring final : public RecordSource {
+ public:
+  explicit Ring(Datapath& datapath) : datapath_(datapath) {}
+  std::size_t read(const std::function<void(const event_record&)>& each, std::size_t at_most) override {
+    return datapath_.read_ring(each, at_most);
+  }
+  void release() override { datapath_.release_ring(); }
+  bool is_crowded() const override {
+    const RingFigures ring = datapath_.ring();
+    return ring.waiting_bytes > ring.size_bytes / 2;
+  }
+  std::uint64_t take_seq() override { return datapath_.take_seq(); }
+  std::uint64_t consumed_seq() const override { return datapath_.consumed_seq(); }
+  void set_consumed_seq(std::uint64_t below) override { datapath_.set_consumed_seq(below); }
+
+ private:
+  Datapath& datapath_;
+};
+
+// The names behind a record's numbers.
+class Daemon::Names final : public Facts {
+ public:
+  explicit Names(const Datapath& datapath) : datapath_(datapath) {}
+  std::string pool_name(std::uint16_t pool) const override { return datapath_.pool_name(pool); }
+  Prefix subscriber_of(std::uint16_t pool, Ip4 address) const override {
+    return datapath_.subscriber_of(pool, address);
+  }
+  std::vector<PortRange> ports_of(std::uint16_t pool, struct slot_range slots) const override {
+    return datapath_.ports_of(pool, slots);
+  }
+  std::string interface_name(std::uint16_t ifindex) const override {
+    char name[IF_NAMESIZE] = {};
+    return ::if_indextoname(ifindex, name) ? name : fmt::format("interface {}", ifindex);
+  }
+
+ private:
+  const Datapath& datapath_;
+};
+
+Daemon::Daemon(std::filesystem::path config_file, EventLoop loop, Plan plan)
+    : config_file_(std::move(config_file)),
+      loop_(std::move(loop)),
+      plan_(std::move(plan)),
+      node_(node_of(plan_)),
+      started_at_(clock_.realtime()),
+      started_ns_(clock_.monotonic_ns()),
+      followers_(node_) {}
+
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& config_file) {
+  Plan plan = TRY(load_plan(config_file, 0));
+  std::unique_ptr<Daemon> daemon(new Daemon(config_file, TRY(EventLoop::open()), std::move(plan)));
+  TRY_VOID(daemon->open_rooms());
+  TRY_VOID(daemon->watch());
+  daemon->announce_start();
+  return daemon;
+}
+
+// The control socket comes before the data plane: it shows that no other agent is at work here.
+Result<void> Daemon::open_rooms() {
+  for (auto& sink : TRY(open_missing_sinks(plan_.config, node_, sinks_))) sinks_.add(std::move(sink));
+  TRY_VOID(open_control());
+  datapath_.emplace(TRY(Datapath::open(plan_)));
+  ring_ = std::make_unique<Ring>(*datapath_);
+  names_ = std::make_unique<Names>(*datapath_);
+  pump_ = std::make_unique<Pump>(*ring_, *names_, clock_, sinks_, followers_,
+                                 [](const std::string& sink, const std::string& what) {
+                                   log_warning("event sink", {{"sink", sink}, {"says", what}});
+                                 });
+  now_ = before_ = {clock_.monotonic_ns(), datapath_->verdicts()};
+  return {};
+}
+
+Result<void> Daemon::open_control() {
+  for (const AgentCommand& command : kAgentCommands) {
+    const AgentEnd run = command.run;
+    routes_[command.name] = {command.way, [this, run](const Arguments& arguments, const AnswerTo& answer) {
+                               run(*this, arguments, answer);
+                             }};
+  }
+  const auto find = [this](std::string_view name) -> const Route* {
+    const auto found = routes_.find(name);
+    return found == routes_.end() ? nullptr : &found->second;
+  };
+  server_ = TRY(Server::open(loop_, plan_.config.paths.socket, kGroup, find, {}));
+  return {};
+}
+
+Result<void> Daemon::watch() {
+  TRY_VOID(loop_.on_signal(SIGTERM, [this] { stop("SIGTERM"); }));
+  TRY_VOID(loop_.on_signal(SIGINT, [this] { stop("SIGINT"); }));
+  TRY_VOID(loop_.on_signal(SIGHUP, [this] { hang_up(); }));
+  TRY_VOID(loop_.watch(datapath_->ring_fd(), EPOLLIN, [this](std::uint32_t) { pump(); }));
+  ring_watched_ = true;
+  TRY(loop_.every(kRetry, [this] { pump(); }));
+  TRY(loop_.every(std::chrono::seconds(1), [this] { every_second(); }));
+  return {};
+}
+
+// What is in the ring is older than this agent: it goes first.
+void Daemon::announce_start() {
+  pump();
+  const Datapath::Opened& opened = datapath_->opened();
+  pump_->tell(AgentStarted{APNAT_VERSION, opened.adopted, opened.mappings_adopted});
+  tell_config();
+  pump();
+  log_notice(opened.adopted ? "took over a running data plane" : "started a new data plane",
+             {{"node", node_}, {"mappings", opened.mappings_adopted}, {"config", config_file_.string()}});
+  for (const InterfaceView& interface : datapath_->interfaces()) {
+    log_info("interface", {{"name", interface.name}, {"role", interface.role}, {"mode", interface.mode}});
+    for (const std::string& warning : interface.warnings) log_warning(warning, {{"interface", interface.name}});
+  }
+  ::sd_notify(0, "READY=1");
+}
+
+Result<Daemon::End> Daemon::run() {
+  TRY_VOID(loop_.run());
+  ::sd_notify(0, "STOPPING=1");
+  announce_stop();
+  return detached_ ? End::kDetached : End::kStopped;
+}
+
+void Daemon::announce_stop() {
+  pump_->tell(AgentStopped{stop_reason_});
+  pump();
+  for (const FanOut::Figures& sink : sinks_.figures()) {
+    if (!sink.sink.waiting) continue;
+    log_error("events could not be written; those of the ring are left to the next agent",
+              {{"sink", sink.sink.name}, {"events", sink.sink.waiting}, {"error", sink.sink.error}});
+  }
+  log_notice("stopped", {{"reason", stop_reason_}, {"translating", !detached_}});
+}
+
+// While something is stuck the ring would ring without end: the retry timer comes back to it.
+void Daemon::pump() {
+  const bool went_well = pump_->turn();
+  if (went_well == ring_watched_) return;
+  if (loop_.change(datapath_->ring_fd(), went_well ? EPOLLIN : 0)) ring_watched_ = went_well;
+}
+
+void Daemon::every_second() {
+  before_ = std::move(now_);
+  now_ = {clock_.monotonic_ns(), datapath_->verdicts()};
+  // What the sweeper ends must be told: while nothing can be written, nothing is ended.
+  if (pump_->may_tell()) {
+    std::vector<EventBody> ended;
+    datapath_->sweep(ended);
+    tell_all(ended);
+    pump();
+  }
+  const PacketRates rates = packet_rates(before_, now_);
+  ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu packets/s, %llu dropped/s",
+               static_cast<unsigned long long>(rates.per_second),
+               static_cast<unsigned long long>(rates.dropped_per_second));
+}
+
+void Daemon::tell_all(std::vector<EventBody>& bodies) {
+  for (EventBody& body : bodies) pump_->tell(std::move(body));
+  bodies.clear();
+}
+
+void Daemon::tell_config() { pump_->tell(ConfigApplied{plan_.hash, plan_.parameters}); }
+
+void Daemon::hang_up() {
+  ::sd_notify(0, "RELOADING=1");
+  sinks_.reopen([](const std::string& sink, const std::string& why) {
+    log_error("event sink was not opened anew; the old file is kept", {{"sink", sink}, {"error", why}});
+  });
+  const auto changes = reload(false);
+  if (!changes) {
+    log_error("reload refused, the running configuration stays: " + changes.error().text);
+  } else {
+    for (const std::string& line : *changes) log_notice("reload: " + line);
+    if (changes->empty()) log_notice("reload: nothing changed");
+  }
+  ::sd_notify(0, "READY=1");
+}
+
+Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
+  Plan wanted = TRY(load_plan(config_file_, plan_.memory_bytes()));
+  const Change changes = TRY(change(plan_, wanted));
+  if (dry_run || changes.empty()) return changes.lines;
+  const std::string node = node_of(wanted);
+  auto new_sinks = TRY(open_missing_sinks(wanted.config, node, sinks_));
+
+  std::vector<EventBody> ended;
+  const auto applied = datapath_->apply(wanted, ended);
+  tell_all(ended);
+  if (!applied) return within("the data plane refused", applied.error());
+
+  plan_ = std::move(wanted);
+  node_ = node;
+  followers_.rename(node);
+  sinks_.rename(node);
+  for (auto& sink : new_sinks) sinks_.add(std::move(sink));
+  if (const std::uint64_t abandoned = sinks_.keep_only(sink_names(plan_.config))) {
+    log_error("a sink was taken away with events it had not written", {{"events", abandoned}});
+  }
+  tell_config();
+  pump();
+  return changes.lines;
+}
+
+// The programs go first; what they wrote until then is told, then that every block is free.
+Result<void> Daemon::detach() {
+  std::vector<std::string> interfaces;
+  for (const PlannedInterface& interface : plan_.interfaces) interfaces.push_back(interface.name);
+  TRY_VOID(Datapath::detach(plan_.config.paths, interfaces));
+  detached_ = true;
+  pump();
+  release_all_blocks();
+  stop("detached: nothing is translated any more");
+  return {};
+}
+
+void Daemon::release_all_blocks() {
+  std::vector<EventBody> released;
+  datapath_->blocks({}, [&](const BlockView& block) {
+    if (block.assigned_at) {
+      released.push_back(PortBlockReleased{block.pool, block.subscriber, block.external_address, block.ports,
+                                           *block.assigned_at, block.mappings_created});
+    }
+    return true;
+  });
+  for (EventBody& body : released) {
+    if (!pump_->may_tell()) pump();
+    pump_->tell(std::move(body));
+  }
+}
+
+void Daemon::stop(std::string reason) {
+  stop_reason_ = std::move(reason);
+  loop_.stop();
+}
+
+AgentFigures Daemon::figures() const {
+  return {.started_at = started_at_,
+          .uptime_seconds = (clock_.monotonic_ns() - started_ns_) / 1'000'000'000,
+          .before = before_,
+          .now = now_,
+          .sinks = sinks_.figures(),
+          .events_held = pump_->held(),
+          .events_lost = pump_->lost()};
+}
+
+}  // namespace apnat

@@ -1,0 +1,49 @@
+// agent.h - what the agent's ends of the commands may ask of the agent. The
+// daemon answers it; a command sees no more of the daemon than this.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/plan.h"
+#include "datapath/datapath.h"
+#include "events/fan_out.h"
+#include "events/follow.h"
+
+namespace apnat {
+
+// The verdict counters as they stood at one moment.
+struct CounterSample {
+  std::uint64_t monotonic_ns = 0;
+  std::vector<std::uint64_t> verdicts;  // index enum verdict
+};
+
+struct AgentFigures {
+  WallTime started_at;
+  std::uint64_t uptime_seconds = 0;
+  CounterSample before;  // about a second before
+  CounterSample now;
+  std::vector<FanOut::Figures> sinks;
+  std::uint64_t events_held = 0;  // out of order, waiting for the ones before them
+  std::uint64_t events_lost = 0;  // numbers that no record came for
+};
+
+class Agent {
+ public:
+  virtual ~Agent() = default;
+
+  virtual Datapath& datapath() = 0;
+  virtual const Plan& plan() const = 0;  // the running one
+  virtual std::string node() const = 0;  // the name in every event
+  virtual Followers& followers() = 0;
+  virtual AgentFigures figures() const = 0;
+
+  // Reads the configuration file again. The lines say what changes; with `dry_run` nothing does.
+  virtual Result<std::vector<std::string>> reload(bool dry_run) = 0;
+
+  // Off the interfaces, tables gone; the agent ends after it has answered.
+  virtual Result<void> detach() = 0;
+};
+
+}  // namespace apnat

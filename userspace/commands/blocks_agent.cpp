@@ -1,0 +1,18 @@
+// blocks_agent.cpp - the data plane's own view, as rows.
+#include "commands/blocks.h"
+
+#include "commands/filter.h"
+#include "commands/list.h"
+#include "commands/shapes.h"
+
+namespace apnat {
+
+void blocks_agent(Agent& agent, const Arguments& arguments, const AnswerTo& answer) {
+  const auto filter = parse_filter(arguments, pool_names(agent.plan()));
+  if (!filter) return answer->refuse(filter.error().text, ExitCode::kUsage);
+  answer_list<BlockView>(
+      arguments, *answer, [&](const auto& each) { agent.datapath().blocks(*filter, each); },
+      [](const BlockView& row) { return shape(row); });
+}
+
+}  // namespace apnat

@@ -1,0 +1,88 @@
+// status_natctl.cpp - the agent's figures as a page.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "commands/natctl.h"
+#include "commands/status.h"
+
+namespace apnat {
+namespace {
+
+const std::vector<Column> kInterfaces = {
+    {"INTERFACE", [](const Json& row) { return cell(row, "name"); }},
+    {"ROLE", [](const Json& row) { return cell(row, "role"); }},
+    {"MODE", [](const Json& row) { return cell(row, "mode"); }},
+    {"LINK", [](const Json& row) { return std::string(row.value("up", false) ? "up" : "down"); }},
+    {"MTU", [](const Json& row) { return cell(row, "mtu"); }, Column::Side::kRight},
+};
+
+const std::vector<Column> kPools = {
+    {"POOL", [](const Json& row) { return cell(row, "name"); }, Column::Side::kLeft, true},
+    {"ASSIGNMENT", [](const Json& row) { return cell(row, "assignment"); }},
+    {"SUBSCRIBERS", [](const Json& row) { return cell(row, "active_subscribers") + "/" + cell(row, "subscribers"); },
+     Column::Side::kRight},
+    {"BLOCKS", [](const Json& row) { return cell(row, "blocks_assigned") + "/" + cell(row, "blocks"); },
+     Column::Side::kRight},
+    {"FULL", [](const Json& row) { return cell(row, "full_percent") + " %"; }, Column::Side::kRight},
+    {"MAPPINGS", [](const Json& row) { return cell(row, "mappings"); }, Column::Side::kRight},
+};
+
+std::uint64_t number(const Json& object, const char* key) { return object.value(key, std::uint64_t{0}); }
+
+void show_table(const Json& rows, const std::vector<Column>& columns) {
+  Table table(columns, terminal_width(), [](std::string_view line) { fmt::print("{}", line); });
+  for (const Json& row : rows) table.add(row);
+  table.finish();
+}
+
+std::string refusals_text(const Json& refusals) {
+  std::string text;
+  for (const auto& [name, count] : refusals.items()) {
+    if (count != 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, grouped(count.get<std::uint64_t>()));
+  }
+  return text.empty() ? "none" : text;
+}
+
+std::string events_text(const Json& events) {
+  const Json& ring = events["ring"];
+  const double size = static_cast<double>(std::max<std::uint64_t>(1, number(ring, "size_bytes")));
+  return fmt::format("{} written, {} waiting, {} lost; ring {:.0f} % full", grouped(number(events, "written")),
+                     grouped(number(events, "waiting")), grouped(number(events, "lost")),
+                     100 * static_cast<double>(number(ring, "waiting_bytes")) / size);
+}
+
+void show(const Json& status) {
+  const Json& agent = status["agent"];
+  const Json& packets = status["packets"];
+  const Json& warnings = status["warnings"];
+  const auto line = [](const char* what, const std::string& text) { fmt::print("{:<10}{}\n", what, text); };
+  line("node", fmt::format("{}: {}", cell(status, "node"),
+                           warnings.empty() ? "all is well" : fmt::format("{} warning(s)", warnings.size())));
+  line("agent", fmt::format("apnatd {}, process {}, up {}", cell(agent, "version"), cell(agent, "pid"),
+                            duration_text(number(agent, "uptime_seconds"))));
+  line("kernel", cell(status, "kernel"));
+  line("memory", fmt::format("{} MiB of tables", grouped(number(status, "memory_bytes") >> 20)));
+  line("packets", fmt::format("{} a second: {} forwarded, {} passed to the kernel, {} dropped; {} in all",
+                              grouped(number(packets, "per_second")), grouped(number(packets, "forwarded_per_second")),
+                              grouped(number(packets, "passed_per_second")),
+                              grouped(number(packets, "dropped_per_second")), grouped(number(packets, "total"))));
+  line("refused", refusals_text(status["refusals"]));
+  line("events", events_text(status["events"]));
+  fmt::print("\n");
+  show_table(status["interfaces"], kInterfaces);
+  fmt::print("\n");
+  show_table(status["pools"], kPools);
+  if (!warnings.empty()) fmt::print("\n");
+  for (const Json& warning : warnings) fmt::print("! {}\n", warning.get<std::string>());
+}
+
+}  // namespace
+
+void status_natctl(CLI::App& app, Natctl& natctl) {
+  auto* command = app.add_subcommand("status", "health at a glance");
+  command->footer("Example:\n  natctl status");
+  command->callback([&natctl] { natctl.run = [&natctl] { return natctl.ask("status", Json::object(), show); }; });
+}
+
+}  // namespace apnat
