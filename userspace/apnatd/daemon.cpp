@@ -161,7 +161,7 @@ void Daemon::announce_stop() {
 void Daemon::pump() {
   const bool went_well = pump_->turn();
   if (went_well == ring_watched_) return;
-  if (loop_.change(datapath_->ring_fd(), went_well ? EPOLLIN : 0)) ring_watched_ = went_well;
+  if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
 }
 
 void Daemon::every_second() {
