@@ -39,6 +39,7 @@ struct BlockView {
   std::vector<PortRange> ports;
   std::optional<WallTime> assigned_at;  // none: fixed by the configuration
   std::uint32_t mappings = 0;           // live now
+  std::uint32_t mappings_created = 0;   // since it was assigned; 0 where the configuration fixes it
 };
 
 struct SubscriberView {
@@ -154,6 +155,7 @@ class Datapath {
   // A consistent copy of the rows a packet would meet, for `natctl explain` (datapath/explain.h).
   struct Tables;
   const Tables& tables() const;
+  const struct options& options() const;  // of the program that runs
 
  private:
   struct State;

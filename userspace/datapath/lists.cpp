@@ -189,10 +189,12 @@ BlockView Lists::view_of(const Holder& holder, slot_range slots) const {
                  .external_address = Ip4::from_network(holder.place.external->address),
                  .ports = ports_of_slots(holder.pool, slots),
                  .assigned_at = std::nullopt,
-                 .mappings = count_live(holder.place, slots)};
+                 .mappings = count_live(holder.place, slots),
+                 .mappings_created = 0};
   if (holder.pool.assignment == ASSIGN_DYNAMIC) {
     const port_block& block = holder.place.tables->blocks[slots.first >> holder.pool.block_size_log2];
     view.assigned_at = now_.wall(load(block.assigned_at_ns));
+    view.mappings_created = load(block.mappings_created);
   }
   return view;
 }
