@@ -9,10 +9,18 @@
 
 namespace apnat {
 
+namespace {
+
+bool is_full(const Error& error) { return error.code == ENOSPC || error.code == EDQUOT; }
+
+}  // namespace
+
 Result<std::unique_ptr<FileSink>> FileSink::open(std::filesystem::path path, std::string node,
                                                  std::size_t most_waiting) {
   std::unique_ptr<FileSink> sink(new FileSink(std::move(path), std::move(node), most_waiting));
-  TRY_VOID(sink->reopen());
+  // A path that is wrong is refused. A disk that is full now is one that may have room later.
+  auto opened = sink->reopen();
+  if (!opened && !is_full(opened.error())) return std::unexpected(std::move(opened.error()));
   return sink;
 }
 
@@ -44,9 +52,7 @@ Result<void> FileSink::reopen() {
   UniqueFd fresh(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
   if (!fresh) return fail(errno, "open event file " + path_.string());
   if (file_ && is_same_file(file_.get(), fresh.get())) return {};
-  if (ends_in_half_a_line(path_) && ::write(fresh.get(), "\n", 1) != 1) {
-    return fail(errno, "write to event file " + path_.string());
-  }
+  ends_in_half_a_line_ = ends_in_half_a_line(path_);
   queue_.restart_line();
   file_ = std::move(fresh);
   return {};
@@ -55,10 +61,18 @@ Result<void> FileSink::reopen() {
 bool FileSink::accept(const Event& event) { return queue_.room() > 0 && queue_.add(to_json(event, node_)); }
 
 Result<void> FileSink::flush() {
-  auto drained =
-      queue_.drain([this](std::string_view bytes) { return ::write(file_.get(), bytes.data(), bytes.size()); });
-  error_ = drained ? "" : drained.error().text;
-  return drained;
+  auto written = write_waiting();
+  error_ = written ? "" : written.error().text;
+  return written;
+}
+
+Result<void> FileSink::write_waiting() {
+  if (!file_) TRY_VOID(reopen());
+  if (queue_.lines() > 0 && ends_in_half_a_line_) {
+    if (::write(file_.get(), "\n", 1) != 1) return fail(errno, "write events");
+    ends_in_half_a_line_ = false;
+  }
+  return queue_.drain([this](std::string_view bytes) { return ::write(file_.get(), bytes.data(), bytes.size()); });
 }
 
 SinkFigures FileSink::figures() const { return {"file " + path_.string(), queue_.written(), queue_.lines(), error_}; }

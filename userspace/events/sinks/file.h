@@ -30,9 +30,12 @@ class FileSink final : public Sink {
   FileSink(std::filesystem::path path, std::string node, std::size_t most_waiting)
       : path_(std::move(path)), node_(std::move(node)), queue_(most_waiting) {}
 
+  Result<void> write_waiting();
+
   std::filesystem::path path_;
   std::string node_;
   UniqueFd file_;
+  bool ends_in_half_a_line_ = false;
   LineQueue queue_;
   std::string error_;
 };
