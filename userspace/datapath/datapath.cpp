@@ -149,5 +149,6 @@ std::vector<PortRange> Datapath::ports_of(std::uint16_t pool_index, struct slot_
 }
 
 const Datapath::Tables& Datapath::tables() const { return state_->tables; }
+const struct options& Datapath::options() const { return state_->program.options(); }
 
 }  // namespace apnat

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "datapath/reconcile.h"
+#include "net/interface.h"
+#include "net/routing.h"
 
 namespace apnat {
 namespace {
@@ -39,8 +41,17 @@ Result<node_state> read_node(const Pins& pins) {
   return table.rows()[0];
 }
 
-struct options with_secret_of(const node_state& node, struct options chosen) {
+// What the plan chose, and what only this machine can say: the node's secret, whether VLANs are served, and
+// whether a route depends on more than the destination (then it is asked for every packet).
+Result<struct options> options_for(const node_state& node, const Plan& plan) {
+  struct options chosen = plan.options;
   std::memcpy(chosen.secret, node.secret, sizeof(chosen.secret));
+  const auto interfaces = TRY(network_interfaces());
+  for (const PlannedInterface& planned : plan.interfaces) {
+    const NetworkInterface* found = find_interface(interfaces, planned.name);
+    chosen.vlans |= found != nullptr && found->vlan.has_value();
+  }
+  chosen.route_memory_off = TRY(has_policy_rules());
   return chosen;
 }
 
@@ -49,10 +60,6 @@ bool equal(const struct options& one, const struct options& other) {
 }
 
 }  // namespace
-
-struct options Datapath::State::with_secret(struct options chosen) const {
-  return with_secret_of(*tables.rows().node, chosen);
-}
 
 Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan) {
   raise_limits();
@@ -65,7 +72,7 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
     TRY_VOID(make_root(pins));
   }
   node_state node = adopted ? TRY(read_node(pins)) : TRY(new_node());
-  Program program = TRY(Program::load(with_secret_of(node, plan.options), pins));
+  Program program = TRY(Program::load(TRY(options_for(node, plan)), pins));
   Tables tables = TRY(Tables::open(pins));
   Interfaces interfaces = TRY(Interfaces::open(tables, TRY(Attacher::open(pins))));
   EventRing ring = TRY(EventRing::open(tables.events_fd(), EVENT_RING_BYTES));
@@ -103,7 +110,7 @@ Result<void> Datapath::State::fill_cold(const Plan& wanted) {
 
 Result<void> Datapath::State::apply(const Plan& wanted, std::vector<EventBody>& ended) {
   std::optional<Program> next;
-  const struct options options = with_secret(wanted.options);
+  const struct options options = TRY(options_for(*tables.rows().node, wanted));
   if (!equal(options, program.options())) next = TRY(Program::load(options, pins));
   const std::vector<Ip4> own = own_addresses(TRY(local_addresses()));
   const std::vector<ForwardView> forwards_before = Forwards(tables).list();

@@ -31,7 +31,6 @@ struct Datapath::State {
 
   Moment now() const { return Moment::of(clock); }
   Lists lists() const { return Lists(tables, program.options(), now()); }
-  struct options with_secret(struct options chosen) const;
 
   Pins pins;
   UniqueFd lock;
