@@ -93,6 +93,9 @@ struct refusal {
 	__be32 source;
 };
 
+/* An empty one, in this processor's scratch room; NULL: no such room. */
+static inline struct refusal *begin_refusal(struct world *world);
+
 /* Is it time to tell? If not, one more is counted as suppressed. */
 step_inline int is_time_to_report(const struct refusal *what, __u32 *reported, __u32 *suppressed)
 {

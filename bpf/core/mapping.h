@@ -64,7 +64,7 @@ struct place {
 	__be32 destination;
 	__be16 destination_port;
 	__u8 locked;
-	__u8 claimed;		/* a new one, not found */
+	__u64 ending;		/* key of the expired mapping at `slot` whose end is to be recorded first; 0: none */
 };
 
 /* What the steps off the fast path work on; find_scratch() gives each processor one. */
@@ -72,6 +72,7 @@ struct scratch {
 	struct place place;
 	struct block_search search;
 	struct assignment_record record;
+	struct refusal refusal;
 };
 
 static inline struct assignment_record *begin_record(struct world *world)
@@ -82,6 +83,16 @@ static inline struct assignment_record *begin_record(struct world *world)
 		return NULL;
 	__builtin_memset(&scratch->record, 0, sizeof(scratch->record));
 	return &scratch->record;
+}
+
+static inline struct refusal *begin_refusal(struct world *world)
+{
+	struct scratch *scratch = find_scratch(world);
+
+	if (!scratch)
+		return NULL;
+	__builtin_memset(&scratch->refusal, 0, sizeof(scratch->refusal));
+	return &scratch->refusal;
 }
 
 step_inline __s32 find_in_set(const struct mapping_set *set, __u32 set_number, __u64 key, __u32 home)
@@ -158,31 +169,6 @@ step_apart int find_place(struct place *place)
 
 /* ---- claiming a slot ------------------------------------------------------------ */
 
-/* The end of an expired mapping whose slot is about to be taken. 0: must be recorded, and there is no place. */
-step_inline int announce_end(struct place *place, const struct pool *pool, const struct mapping *mapping, __u32 slot)
-{
-	const struct creation_set *created;
-	const struct subscriber *subscriber = find_subscriber(place->world, place->reference);
-	struct assignment_record *what = begin_record(place->world);
-
-	if (!subscriber || !what)
-		return 0;
-	what->world = place->world;
-	what->type = EVENT_MAPPING_DELETED;
-	what->pool_index = place->pool_index;
-	what->subscriber = place->subscriber_address;
-	what->internal_address = mapping->internal_address;
-	what->internal_port = mapping->internal_port;
-	what->external_address = subscriber->external_address;
-	what->external_port = NETWORK16((__u16)port_of_slot(the_options(place->world), pool, slot));
-	what->protocol = mapping->protocol;
-	what->tai_ns = now_tai_ns(place->world);
-	created = find_creation_set(place->world, place->tables, row_of_set(place->class, slot / SET_SLOTS));
-	if (created)
-		what->created_at_ns = created->created_at_ns[slot & (SET_SLOTS - 1)];
-	return announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED;
-}
-
 /* Is the slot free, or held by a mapping that expired long enough ago? */
 step_inline int is_claimable(const struct place *place, const struct pool *pool, const struct mapping *mapping,
 			     __u32 slot)
@@ -198,19 +184,27 @@ step_inline int is_claimable(const struct place *place, const struct pool *pool,
 
 /* last_seen and state are written before the key: whoever sees the new key sees them too. Only the holder of
  * the subscriber's lock claims slots of its blocks, so no one else writes them meanwhile. */
-step_inline int claim_slot(struct place *place, const struct pool *pool, struct mapping *mapping, __u32 slot)
+step_inline int put_in_place_of(struct mapping *mapping, __u64 old, const struct place *place)
 {
-	__u64 old = mapping->key;
-
-	if (old && the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS &&
-	    !announce_end(place, pool, mapping, slot))
-		return 0;
 	mapping->last_seen = place->now;
 	mapping->state = place->state;
 	return __sync_bool_compare_and_swap(&mapping->key, old, place->key);
 }
 
-/* place->slot: a slot of place->set, claimed. */
+/* An expired mapping that is on record keeps its slot until its end is recorded too: take_over() does that, once,
+ * where there is stack left for it. */
+step_inline int claim_slot(struct place *place, const struct pool *pool, struct mapping *mapping)
+{
+	__u64 old = mapping->key;
+
+	if (old && the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS) {
+		place->ending = old;
+		return 1;
+	}
+	return put_in_place_of(mapping, old, place);
+}
+
+/* place->slot: a slot of place->set, claimed, or to be taken over from place->ending. */
 step_apart int claim_in_set(struct place *place)
 {
 	struct mapping_set *set;
@@ -225,12 +219,13 @@ step_apart int claim_in_set(struct place *place)
 	if (!set || !pool)
 		return 0;
 	home = home_slot(place->hash);
+	place->ending = 0;
 	#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < SET_SLOTS; i++) {
 		__u32 n = (home ^ i) & (SET_SLOTS - 1);
 		__u32 slot = place->set * SET_SLOTS + n;
 
-		if (is_claimable(place, pool, &set->slot[n], slot) && claim_slot(place, pool, &set->slot[n], slot)) {
+		if (is_claimable(place, pool, &set->slot[n], slot) && claim_slot(place, pool, &set->slot[n])) {
 			place->slot = slot;
 			return 1;
 		}
@@ -381,11 +376,63 @@ step_apart int record_mapping(struct place *place)
 	return VERDICT_EVENT_RING_FULL;
 }
 
+/* The end of an expired mapping whose slot is about to be taken. 0: must be recorded, and there is no place. */
+step_inline int announce_end(struct place *place, const struct pool *pool, const struct mapping *mapping)
+{
+	const struct creation_set *created;
+	__u32 slot = place->slot;
+	const struct subscriber *subscriber = find_subscriber(place->world, place->reference);
+	struct assignment_record *what = begin_record(place->world);
+
+	if (!subscriber || !what)
+		return 0;
+	what->world = place->world;
+	what->type = EVENT_MAPPING_DELETED;
+	what->pool_index = place->pool_index;
+	what->subscriber = place->subscriber_address;
+	what->internal_address = mapping->internal_address;
+	what->internal_port = mapping->internal_port;
+	what->external_address = subscriber->external_address;
+	what->external_port = NETWORK16((__u16)port_of_slot(the_options(place->world), pool, slot));
+	what->protocol = mapping->protocol;
+	what->tai_ns = now_tai_ns(place->world);
+	created = find_creation_set(place->world, place->tables, row_of_set(place->class, slot / SET_SLOTS));
+	if (created)
+		what->created_at_ns = created->created_at_ns[slot & (SET_SLOTS - 1)];
+	return announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED;
+}
+
+/* The expired mapping at place->slot ends, on record, and place->key stands there; the agent may have freed it
+ * just now. */
+step_apart int take_over(struct place *place)
+{
+	struct mapping *mapping;
+	const struct pool *pool;
+
+	if (!place)
+		return VERDICT_TABLE_MISSING;
+	pool = find_pool(place->world, place->pool_index);
+	mapping = find_mapping_at(place->world, place->tables, place->class, place->slot);
+	if (!pool || !mapping)
+		return VERDICT_TABLE_MISSING;
+	if (!announce_end(place, pool, mapping))
+		return VERDICT_EVENT_RING_FULL;
+	if (put_in_place_of(mapping, place->ending, place) || put_in_place_of(mapping, 0, place))
+		return VERDICT_CONTINUE;
+	return VERDICT_SUBSCRIBER_BUSY;
+}
+
 /* Counted in its block; recorded where the pool wants that. */
 step_inline enum verdict note_new_mapping(struct place *place, const struct pool *pool)
 {
 	struct port_block *block;
+	enum verdict verdict;
 
+	if (the_options(place->world)->mapping_log && place->ending) {
+		verdict = take_over(place);
+		if (verdict != VERDICT_CONTINUE)
+			return verdict;
+	}
 	if (pool->assignment == ASSIGN_DYNAMIC) {
 		block = find_port_block(place->world, place->tables,
 					(__u32)place->slot >> (pool->block_size_log2 & 15));
@@ -464,27 +511,29 @@ step_inline enum verdict open_locked(struct place *place, const struct pool *poo
 
 step_inline void report_refused(const struct place *place, const struct pool *pool, enum verdict verdict)
 {
-	struct refusal what = {};
+	struct refusal *what = begin_refusal(place->world);
 
-	what.world = place->world;
-	what.subscriber_reference = place->reference;
-	what.now = place->now;
-	what.verdict = verdict;
-	what.pool_index = place->pool_index;
-	what.subscriber = place->subscriber_address;
+	if (!what)
+		return;
+	what->world = place->world;
+	what->subscriber_reference = place->reference;
+	what->now = place->now;
+	what->verdict = verdict;
+	what->pool_index = place->pool_index;
+	what->subscriber = place->subscriber_address;
 	if (verdict == VERDICT_ADDRESS_EXHAUSTED) {
-		what.type = EVENT_POOL_EXHAUSTED;
-		what.limit = pool->address_count * (pool->last_block - pool->first_block + 1u);
+		what->type = EVENT_POOL_EXHAUSTED;
+		what->limit = pool->address_count * (pool->last_block - pool->first_block + 1u);
 	} else if (verdict == VERDICT_PORT_LIMIT || verdict == VERDICT_PORT_EXHAUSTED) {
-		what.type = EVENT_QUOTA_EXCEEDED;
-		what.limit = pool->max_blocks;
+		what->type = EVENT_QUOTA_EXCEEDED;
+		what->limit = pool->max_blocks;
 	} else if (verdict == VERDICT_RATE_LIMIT) {
-		what.type = EVENT_QUOTA_EXCEEDED;
-		what.limit = pool->max_new_mappings_per_second;
+		what->type = EVENT_QUOTA_EXCEEDED;
+		what->limit = pool->max_new_mappings_per_second;
 	} else {
 		return;
 	}
-	report(&what);
+	report(what);
 }
 
 /* A mapping for place->key, at place->slot; one that another processor has just opened will do. */
