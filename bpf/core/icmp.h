@@ -30,10 +30,10 @@ step_inline enum verdict find_inbound_error(struct translation *t)
 
 	if (t->quoted_source != t->destination)
 		return VERDICT_ICMP_ERROR_NO_MAPPING;
-	TRY(check_packet_too_big(t));
 	mapping = find_by_external(t, t->external, t->source_port);
 	if (!mapping)
 		return t->external->flags & ADDRESS_LOCAL ? VERDICT_TO_GATEWAY : VERDICT_ICMP_ERROR_NO_MAPPING;
+	TRY(check_packet_too_big(t));
 	t->new_destination = mapping->internal_address;
 	t->new_source_port = mapping->internal_port;
 	return VERDICT_CONTINUE;

@@ -86,10 +86,10 @@ step_inline enum verdict translate_ipv4(struct translation *t)
 	return send(t);			/* route, rewrite */
 }
 
-/* The pool may be the gateway's own address: what we would drop may be for itself. */
+/* The pool may be the gateway's own address: what we would drop may be for itself, from whichever side. */
 step_inline int is_for_gateway_after_all(const struct translation *t, enum verdict verdict)
 {
-	if (t->direction != DIRECTION_INBOUND || !t->external || !(t->external->flags & ADDRESS_LOCAL))
+	if (!t->external || !(t->external->flags & ADDRESS_LOCAL))
 		return 0;
 	return verdict == VERDICT_FRAGMENT || verdict == VERDICT_UNSOLICITED_QUERY ||
 	       verdict == VERDICT_UNSUPPORTED_ICMP || verdict == VERDICT_UNSUPPORTED_PROTOCOL ||
@@ -99,15 +99,17 @@ step_inline int is_for_gateway_after_all(const struct translation *t, enum verdi
 /* Someone uses addresses that are not theirs: told to the agent, seldom. */
 step_inline void report_spoofing(struct translation *t, enum verdict verdict)
 {
-	struct refusal what = {};
+	struct refusal *what = begin_refusal(t->world);
 
-	what.world = t->world;
-	what.now = t->now;
-	what.type = EVENT_SOURCE_SPOOFED;
-	what.verdict = verdict;
-	what.ifindex = t->interface_ifindex;
-	what.source = t->source;
-	report(&what);
+	if (!what)
+		return;
+	what->world = t->world;
+	what->now = t->now;
+	what->type = EVENT_SOURCE_SPOOFED;
+	what->verdict = verdict;
+	what->ifindex = t->interface_ifindex;
+	what->source = t->source;
+	report(what);
 }
 
 /* One frame. The verdict is its end; the frame is already what it shall be. */
