@@ -160,16 +160,18 @@ TEST_CASE("an echo goes out with an identifier of its own and its reply comes ba
   CHECK(out.packet.has_right_checksums());
   const auto other = nat->outbound(Ipv4{.source = kS2, .destination = kR1} / IcmpQuery{.id = 0x1234} / Data(56));
   CHECK(other.packet.source_port() != out.packet.source_port());
-  const auto reply =
-      nat->inbound(Ipv4{.source = kR1, .destination = kX} / IcmpQuery{.id = out.packet.source_port(), .type = 0} / Data(56));
+  const auto reply = nat->inbound(Ipv4{.source = kR1, .destination = kX} /
+                                  IcmpQuery{.id = out.packet.source_port(), .type = 0} / Data(56));
   REQUIRE(reply == VERDICT_TRANSLATED_INBOUND);
   CHECK(reply.packet.destination_endpoint() == "100.64.0.10:4660");
   CHECK(reply.packet.has_right_checksums());
   CHECK(nat->inbound(Ipv4{.source = kR1, .destination = kX} / IcmpQuery{.id = 7}) == VERDICT_UNSOLICITED_QUERY);
-  CHECK(nat->inbound(Ipv4{.source = kR1, .destination = kX} / IcmpQuery{.id = 7, .type = 4}) == VERDICT_UNSUPPORTED_ICMP);
+  CHECK(nat->inbound(Ipv4{.source = kR1, .destination = kX} / IcmpQuery{.id = 7, .type = 4}) ==
+        VERDICT_UNSUPPORTED_ICMP);
 }
 
-TEST_CASE("an error from outside reaches the one whose packet it quotes", "[ICMP-10][ICMP-11][ICMP-12][ICMP-13][ICMP-34][UDP-22]") {
+TEST_CASE("an error from outside reaches the one whose packet it quotes",
+          "[ICMP-10][ICMP-11][ICMP-12][ICMP-13][ICMP-34][UDP-22]") {
   auto nat = translator(GENERATE(from_range(translators())));
   const auto out = nat->outbound(udp(kS1, 5000, kR1, 53));
   const auto quoted_bytes = GENERATE(as<std::size_t>(), 8, 9, 13);
@@ -199,7 +201,8 @@ TEST_CASE("an error about TCP and about an echo is restored too", "[ICMP-36][TCP
   CHECK(in.packet.quoted().has_right_checksums());
   CHECK(in.packet.has_right_checksums());
   const auto ping = nat->outbound(Ipv4{.source = kS1, .destination = kR1} / IcmpQuery{.id = 0x1234} / Data(8));
-  const auto expired = nat->inbound(Ipv4{.source = kR2, .destination = kX} / IcmpError{.type = 11, .code = 0} / ping.packet);
+  const auto expired =
+      nat->inbound(Ipv4{.source = kR2, .destination = kX} / IcmpError{.type = 11, .code = 0} / ping.packet);
   REQUIRE(expired == VERDICT_TRANSLATED_INBOUND);
   CHECK(expired.packet.quoted().source_endpoint() == "100.64.0.10:4660");
   CHECK(expired.packet.quoted().has_right_checksums());
@@ -240,21 +243,24 @@ TEST_CASE("nobody narrows another's path by forged errors", "[SHARE-33][SEC-18]"
   const auto out = nat->outbound(large);
   REQUIRE(out == VERDICT_TRANSLATED_OUTBOUND);
   const auto too_big = [&](std::uint16_t mtu) {
-    return nat->inbound(Ipv4{.source = kR2, .destination = kX} / IcmpError{.code = 4, .mtu = mtu, .quoted_bytes = 8} / out.packet);
+    return nat->inbound(Ipv4{.source = kR2, .destination = kX} / IcmpError{.code = 4, .mtu = mtu, .quoted_bytes = 8} /
+                        out.packet);
   };
   CHECK(too_big(68) == VERDICT_ICMP_MTU_NOT_BELIEVED);
   CHECK(too_big(1500) == VERDICT_ICMP_MTU_NOT_BELIEVED);
   CHECK(too_big(1280) == VERDICT_TRANSLATED_INBOUND);
   const Packet reply = Ipv4{.source = kR1, .destination = kS1} / Udp{.source = 53, .destination = 5000} / Data(1400);
   const auto forged = [&](std::string_view who, std::uint16_t mtu) {
-    return nat->outbound(Ipv4{.source = who, .destination = kR1} / IcmpError{.code = 4, .mtu = mtu, .quoted_bytes = 8} / reply);
+    return nat->outbound(Ipv4{.source = who, .destination = kR1} / IcmpError{.code = 4, .mtu = mtu, .quoted_bytes = 8} /
+                         reply);
   };
   CHECK(forged(kS2, 1280) == VERDICT_ICMP_ERROR_FORGED);
   CHECK(forged(kS1, 68) == VERDICT_ICMP_MTU_NOT_BELIEVED);
   CHECK(forged(kS1, 1280) == VERDICT_TRANSLATED_OUTBOUND);
 }
 
-TEST_CASE("a mapping outlives its last outbound packet by the configured time, not longer", "[UDP-7][UDP-9][UDP-10][UDP-11]") {
+TEST_CASE("a mapping outlives its last outbound packet by the configured time, not longer",
+          "[UDP-7][UDP-9][UDP-10][UDP-11]") {
   auto nat = translator(GENERATE(from_range(translators())));
   const auto out = nat->outbound(udp(kS1, 5000, kR1, 53));
   nat->age(298);
@@ -331,7 +337,11 @@ TEST_CASE("a fragment is not translated, first or later", "[FRAG-1][ID-7]") {
   auto nat = translator(GENERATE(from_range(translators())));
   CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .dont_fragment = false, .more_fragments = true} /
                       Udp{.source = 5000, .destination = 53} / Data(64)) == VERDICT_FRAGMENT);
-  CHECK(nat->inbound(Ipv4{.source = kR1, .destination = kX, .dont_fragment = false, .fragment_offset = 64, .protocol = std::uint8_t{17}} /
+  CHECK(nat->inbound(Ipv4{.source = kR1,
+                          .destination = kX,
+                          .dont_fragment = false,
+                          .fragment_offset = 64,
+                          .protocol = std::uint8_t{17}} /
                      Data(64)) == VERDICT_FRAGMENT);
   CHECK(nat->count_mappings() == 0);
 }
@@ -363,12 +373,14 @@ TEST_CASE("what cannot be read ends by name", "[SEC-25][UDP-5][ICMP-29][ICMP-31]
   CHECK(nat->outbound(udp(kS1, 5000, kR1, 0)) == VERDICT_PORT_ZERO);
   CHECK(nat->outbound(udp(kS1, 5000, kS1, 5000)) == VERDICT_LAND);
   CHECK(nat->outbound(udp(kS1, 5000, "127.0.0.1", 53)) == VERDICT_MARTIAN);
-  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .protocol = std::uint8_t{47}} / Data(40)) == VERDICT_UNSUPPORTED_PROTOCOL);
-  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = {131, 3, 4, 0}} / Udp{.source = 5, .destination = 6}) ==
-        VERDICT_SOURCE_ROUTE);
-  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = {7, 9, 4, 0}} / Udp{.source = 5, .destination = 6}) ==
-        VERDICT_BAD_IPV4_HEADER);
-  const auto with_options = nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(8, 1)} / Udp{.source = 5, .destination = 6});
+  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .protocol = std::uint8_t{47}} / Data(40)) ==
+        VERDICT_UNSUPPORTED_PROTOCOL);
+  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = {131, 3, 4, 0}} /
+                      Udp{.source = 5, .destination = 6}) == VERDICT_SOURCE_ROUTE);
+  CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = {7, 9, 4, 0}} /
+                      Udp{.source = 5, .destination = 6}) == VERDICT_BAD_IPV4_HEADER);
+  const auto with_options = nat->outbound(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(8, 1)} /
+                                          Udp{.source = 5, .destination = 6});
   CHECK(with_options == VERDICT_TRANSLATED_OUTBOUND);
   CHECK(with_options.packet.has_right_checksums());
   for (std::size_t length = 14; length < 42; ++length) {  // a frame that ends inside a header
@@ -382,10 +394,12 @@ TEST_CASE("what cannot be read ends by name", "[SEC-25][UDP-5][ICMP-29][ICMP-31]
 
 TEST_CASE("a UDP checksum of zero stays zero, and none becomes zero", "[UDP-27]") {
   auto nat = translator(GENERATE(from_range(translators())));
-  const auto none = nat->outbound(Ipv4{.source = kS1, .destination = kR1} / Udp{.source = 5000, .destination = 53, .checksum = false} / Data("x"));
+  const auto none = nat->outbound(Ipv4{.source = kS1, .destination = kR1} /
+                                  Udp{.source = 5000, .destination = 53, .checksum = false} / Data("x"));
   REQUIRE(none == VERDICT_TRANSLATED_OUTBOUND);
   CHECK(none.packet.bytes()[26] == 0);
   CHECK(none.packet.bytes()[27] == 0);
   for (std::uint16_t port = 1; port < 2000; ++port)
-    REQUIRE(nat->outbound(Ipv4{.source = kS1, .destination = kR1} / Udp{.source = 5000, .destination = port}).packet.has_right_checksums());
+    REQUIRE(nat->outbound(Ipv4{.source = kS1, .destination = kR1} / Udp{.source = 5000, .destination = port})
+                .packet.has_right_checksums());
 }

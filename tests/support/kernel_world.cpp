@@ -29,10 +29,6 @@ void check(bool good, const char* what) {
   if (!good) throw std::runtime_error(fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-void shell(const char* command) {
-  if (std::system(command) != 0) throw std::runtime_error(fmt::format("failed: {}", command));
-}
-
 // Two pairs of interfaces, a default route outside, and neighbours that are known. Once a process.
 void enter_namespace() {
   static bool entered = false;
@@ -144,12 +140,16 @@ class KernelWorld : public World {
     put(skeleton_->maps.interfaces, ifindex, &row);
     put(skeleton_->maps.tx_ports, ifindex, &ifindex);
   }
+  void put_vlan_member(std::uint32_t i, const struct vlan_member& row) override {
+    put(skeleton_->maps.vlan_members, i, &row);
+  }
   std::uint32_t inside_ifindex() const override { return if_nametoindex("in0"); }
   std::uint32_t outside_ifindex() const override { return if_nametoindex("out0"); }
   std::uint32_t now_ticks() const override {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    const std::uint64_t ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+    const std::uint64_t ns =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
     return static_cast<std::uint32_t>(ns >> TICK_SHIFT);
   }
 
@@ -172,7 +172,7 @@ class KernelWorld : public World {
     check(bpf_map_update_elem(bpf_map__fd(map), &index, row, BPF_ANY) == 0, "write a row");
   }
 
-  struct options skeleton_options_ {};
+  struct options skeleton_options_{};
   nat_bpf* skeleton_;
   std::optional<Rows<struct node_state>> node_;
   std::optional<Rows<struct external_address>> external_addresses_;
@@ -190,9 +190,41 @@ int keep_record(void* events, void* data, std::size_t) {
   return 0;
 }
 
+// Where the reader of the ring says it has come to; the program finds no place when that is far enough behind.
+class ReaderPosition {
+ public:
+  explicit ReaderPosition(int ring) {
+    void* reader = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED, ring, 0);
+    check(reader != MAP_FAILED, "map the reader's page of the ring");
+    void* writer = mmap(nullptr, kPage, PROT_READ, MAP_SHARED, ring, kPage);
+    check(writer != MAP_FAILED, "map the writer's page of the ring");
+    reader_ = static_cast<volatile unsigned long*>(reader);
+    writer_ = static_cast<const volatile unsigned long*>(writer);
+  }
+  ReaderPosition(const ReaderPosition&) = delete;
+  ~ReaderPosition() {
+    munmap(const_cast<unsigned long*>(reader_), kPage);
+    munmap(const_cast<unsigned long*>(writer_), kPage);
+  }
+  void fall_behind() {
+    if (true_position_) return;
+    true_position_ = *reader_;
+    *reader_ = *writer_ - EVENT_RING_BYTES;
+  }
+  void catch_up() {
+    if (true_position_) *reader_ = *true_position_;
+    true_position_.reset();
+  }
+
+ private:
+  volatile unsigned long* reader_;
+  const volatile unsigned long* writer_;
+  std::optional<unsigned long> true_position_;
+};
+
 class KernelTranslator : public Translator {
  public:
-  explicit KernelTranslator(const NatSpec& spec) : world_(spec) {}
+  explicit KernelTranslator(const NatSpec& spec) : world_(spec), reader_(bpf_map__fd(world_.skeleton().maps.events)) {}
   std::string name() const override { return "kernel"; }
   World& world() override { return world_; }
 
@@ -224,6 +256,8 @@ class KernelTranslator : public Translator {
     return events;
   }
 
+  void refuse_events(bool refuse) override { refuse ? reader_.fall_behind() : reader_.catch_up(); }
+
  private:
   std::vector<std::uint64_t> counters() {
     std::vector<std::uint64_t> sums(VERDICT_COUNT), cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
@@ -248,9 +282,14 @@ class KernelTranslator : public Translator {
   }
 
   KernelWorld world_;
+  ReaderPosition reader_;
 };
 
 }  // namespace
+
+void shell(const std::string& command) {
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+}
 
 std::unique_ptr<Translator> kernel(const NatSpec& spec) { return std::make_unique<KernelTranslator>(spec); }
 

@@ -10,7 +10,9 @@ struct MemoryVerbs {
 
   static std::uint32_t now_ticks(void* self) { return world(self).ticks_; }
   static std::uint64_t now_ns(void* self) { return std::uint64_t{world(self).ticks_} << TICK_SHIFT; }
-  static std::uint32_t random_u32(void* self) { return world(self).random_ = world(self).random_ * 1664525 + 1013904223; }
+  static std::uint32_t random_u32(void* self) {
+    return world(self).random_ = world(self).random_ * 1664525 + 1013904223;
+  }
   static const struct options* the_options(void* self) { return &world(self).options_; }
   static struct node_state* find_node_state(void* self) { return &world(self).node_; }
 
@@ -118,15 +120,28 @@ struct port_block& MemoryWorld::port_block(std::uint32_t tables, std::uint32_t b
 
 const core_verbs& MemoryWorld::verbs() {
   using V = MemoryVerbs;
-  static const core_verbs verbs = {
-      V::now_ticks,           V::now_ns,          V::now_ns,
-      V::random_u32,          V::the_options,     V::find_node_state,
-      V::find_interface,      V::find_vlan_member, V::find_directory_root,
-      V::find_directory_chunk, V::find_subscriber, V::find_external_address,
-      V::find_pool,           V::find_pool_activity, V::find_pool_address,
-      V::find_mapping_set,    V::find_creation_set, V::find_port_block,
-      V::find_forward_set,    V::find_route,      V::reserve_event,
-      V::submit_event};
+  static const core_verbs verbs = {V::now_ticks,
+                                   V::now_ns,
+                                   V::now_ns,
+                                   V::random_u32,
+                                   V::the_options,
+                                   V::find_node_state,
+                                   V::find_interface,
+                                   V::find_vlan_member,
+                                   V::find_directory_root,
+                                   V::find_directory_chunk,
+                                   V::find_subscriber,
+                                   V::find_external_address,
+                                   V::find_pool,
+                                   V::find_pool_activity,
+                                   V::find_pool_address,
+                                   V::find_mapping_set,
+                                   V::find_creation_set,
+                                   V::find_port_block,
+                                   V::find_forward_set,
+                                   V::find_route,
+                                   V::reserve_event,
+                                   V::submit_event};
   return verbs;
 }
 

@@ -32,7 +32,7 @@ class MemoryWorld : public World {
   void put_root(std::uint32_t index, const struct directory_root& row) override { roots_[index] = row; }
   void put_chunk(std::uint32_t index, const struct directory_chunk& row) override { chunks_[index] = row; }
   void put_interface(std::uint32_t ifindex, const struct interface& row) override { interfaces_[ifindex] = row; }
-  void put_vlan_member(std::uint32_t index, const struct vlan_member& row) { vlan_members_[index] = row; }
+  void put_vlan_member(std::uint32_t index, const struct vlan_member& row) override { vlan_members_[index] = row; }
   std::uint32_t inside_ifindex() const override { return kInsideIfindex; }
   std::uint32_t outside_ifindex() const override { return kOutsideIfindex; }
   std::uint32_t now_ticks() const override { return ticks_; }
@@ -50,8 +50,8 @@ class MemoryWorld : public World {
   friend struct MemoryVerbs;
   static constexpr std::uint32_t kTables = 64;
 
-  struct options options_ {};
-  struct node_state node_ {};
+  struct options options_{};
+  struct node_state node_{};
   std::uint32_t ticks_ = 1'000'000;
   bool refuse_events_ = false;
   std::uint32_t random_ = 1;

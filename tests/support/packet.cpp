@@ -78,8 +78,9 @@ Packet assemble(const Ipv4& ip, Bytes transport, std::uint8_t protocol) {
   bytes[1] = ip.tos;
   put16(bytes, 2, static_cast<std::uint16_t>(bytes.size() + transport.size()));
   put16(bytes, 4, ip.id);
-  put16(bytes, 6, static_cast<std::uint16_t>((ip.dont_fragment ? 0x4000 : 0) | (ip.more_fragments ? 0x2000 : 0) |
-                                             ip.fragment_offset / 8));
+  put16(bytes, 6,
+        static_cast<std::uint16_t>((ip.dont_fragment ? 0x4000 : 0) | (ip.more_fragments ? 0x2000 : 0) |
+                                   ip.fragment_offset / 8));
   bytes[8] = ip.ttl;
   bytes[9] = ip.protocol.value_or(protocol);
   put32(bytes, 12, address(ip.source));

@@ -1,7 +1,8 @@
 // packet.h - the language tests write packets in: headers joined by `/`, lengths
 // and checksums filled in. Documentation addresses only (RFC 5737, RFC 6598).
 //
-//   Ipv4{.source = "100.64.0.10", .destination = "198.51.100.1"} / Udp{.source = 5000, .destination = 53} / Data("hello")
+//   Ipv4{.source = "100.64.0.10", .destination = "198.51.100.1"} / Udp{.source = 5000, .destination = 53} /
+//   Data("hello")
 #pragma once
 
 #include <cstdint>

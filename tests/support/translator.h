@@ -32,6 +32,8 @@ class Translator {
   // A frame on an interface, link header first. Returns the frame as it was left.
   virtual Outcome frame(std::uint32_t ifindex, Bytes& frame) = 0;
   virtual std::vector<event_record> take_events() = 0;
+  // The event ring has no place, until told otherwise.
+  virtual void refuse_events(bool refuse) = 0;
 
   Outcome outbound(const Packet& packet) { return send(world().inside_ifindex(), packet); }
   Outcome inbound(const Packet& packet) { return send(world().outside_ifindex(), packet); }
@@ -47,9 +49,12 @@ class Translator {
 std::unique_ptr<Translator> native(const NatSpec& spec);
 // None where this process may not load programs (not root): the reason is said once on stderr.
 std::unique_ptr<Translator> kernel(const NatSpec& spec);
-// Every host there is, by name, for GENERATE_COPY.
+// Every host there is, by name, for GENERATE_COPY; only the native one where APNAT_NATIVE_ONLY is set.
 std::vector<std::string> translators();
 std::unique_ptr<Translator> translator(const std::string& name, const NatSpec& spec = {});
+
+// Runs `command` where the kernel translator's gateway lives: its routes, its neighbours, its links.
+void shell(const std::string& command);
 
 Bytes link_frame(const Packet& packet, std::uint16_t ethertype = 0x0800);
 

@@ -41,9 +41,8 @@ struct Placement {
 
   void put_chunk(enum realm realm, std::uint32_t address, const struct directory_chunk& row) {
     const std::uint32_t root_index = realm * (DIRECTORY_ROOTS / 2) + (address >> 21);
-    world.put_chunk(roots[root_index].chunk_page[address >> 16 & (ROOT_PAGES - 1)] * CHUNKS_PER_PAGE +
-                        (address >> 8 & 255),
-                    row);
+    world.put_chunk(
+        roots[root_index].chunk_page[address >> 16 & (ROOT_PAGES - 1)] * CHUNKS_PER_PAGE + (address >> 8 & 255), row);
   }
 
   struct external_address& external(Ip4 address) {
@@ -120,8 +119,8 @@ void place_pool(Placement& placement, std::uint32_t index, const PoolSpec& spec)
     if (spec.assignment != ASSIGN_DYNAMIC) subscriber.flags = SUBSCRIBER_FIXED_BLOCKS;
   }
   for (const auto& fixed : spec.fixed) {
-    struct subscriber& subscriber = placement.world.subscriber(
-        placement.subscriber(*Ip4::parse(fixed.subscriber), spec.subscriber_prefix_length));
+    struct subscriber& subscriber =
+        placement.world.subscriber(placement.subscriber(*Ip4::parse(fixed.subscriber), spec.subscriber_prefix_length));
     const std::uint32_t external_row = placement.external_row(external.first());
     subscriber.external_row_plus_one = external_row + 1;
     subscriber.external_address = external.first().network();
@@ -135,7 +134,7 @@ void place_pool(Placement& placement, std::uint32_t index, const PoolSpec& spec)
 }
 
 void place_interface(World& world, std::uint32_t ifindex, std::uint8_t role) {
-  struct interface row {};
+  struct interface row{};
   row.flags = static_cast<std::uint8_t>(role | INTERFACE_EGRESS);
   row.redirect_ifindex = ifindex;
   row.mac[0] = 0x0002;
@@ -146,9 +145,10 @@ void place_interface(World& world, std::uint32_t ifindex, std::uint8_t role) {
 }  // namespace
 
 struct options options_for(const NatSpec& spec) {
-  struct options options {};
-  options.forwards = 1;
+  struct options options{};
+  options.forwards = spec.forwards;
   options.proxy_arp = spec.proxy_arp;
+  options.vlans = spec.vlans;
   for (const auto& pool : spec.pools) {
     options.psid_layout |= pool.layout == LAYOUT_PSID;
     options.scattered_layout |= pool.layout == LAYOUT_SCATTERED;

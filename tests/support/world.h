@@ -12,7 +12,7 @@
 
 namespace apnat::test {
 
-constexpr std::uint32_t kInsideIfindex = 11;   // the memory world's; the kernel's are its own
+constexpr std::uint32_t kInsideIfindex = 11;  // the memory world's; the kernel's are its own
 constexpr std::uint32_t kOutsideIfindex = 12;
 
 // Rows to read and write in place. References stay good as long as the world lives.
@@ -32,6 +32,7 @@ class World {
   virtual void put_root(std::uint32_t index, const struct directory_root& row) = 0;
   virtual void put_chunk(std::uint32_t index, const struct directory_chunk& row) = 0;
   virtual void put_interface(std::uint32_t ifindex, const struct interface& row) = 0;
+  virtual void put_vlan_member(std::uint32_t index, const struct vlan_member& row) = 0;
   virtual std::uint32_t inside_ifindex() const = 0;
   virtual std::uint32_t outside_ifindex() const = 0;
   virtual std::uint32_t now_ticks() const = 0;
@@ -69,6 +70,8 @@ struct NatSpec {
   bool one_armed = false;
   std::uint16_t tcp_mss_clamp = 0;
   bool proxy_arp = false;
+  bool vlans = false;
+  bool forwards = true;
 };
 
 // The options a specification needs (to be known before a program is loaded).
