@@ -239,4 +239,8 @@ serve_iperf() {
   wait_until listens "$1" tcp 5201
 }
 
+# datagrams NAMESPACE - UDP datagrams that have reached it, also those that found
+# the program's buffer full: a busy machine's doing, not the gateway's.
+datagrams() { on "$1" cat /proc/net/snmp | awk '$1 == "Udp:" && $2 != "InDatagrams" { print $2 + $3 + $4 }'; }
+
 listens() { on "$1" ss -Hln "--$2" "sport = :$3" | grep -q .; }

@@ -17,7 +17,7 @@ programs sub1 | grep -q count_packets
 on s1 ping -q -c 10 -i 0.05 -W 5 "$web_address"
 assert "packets the other program counted" "$(counted) >= 10"
 download 1000000
-assert_fast_path 50 300
+assert_fast_path 20 300
 
 assert_exit 0 natctl detach --yes
 end agent || true

@@ -11,7 +11,7 @@ assert_equal "mode" native "$(natctl status --json | jq -r '[.interfaces[].mode]
 on s1 ping -q -c 1 -W 5 "$web_address"
 on s1 ping -q -c 20 -i 0.05 -W 5 "$web_address"
 download 3000000
-assert_fast_path 100 1000
+assert_fast_path 30 1000
 
 serve_files s1 "$lab/home"
 echo "behind virtio" > "$lab/home/page"

@@ -8,6 +8,7 @@ common_pool | write_config
 start_agent
 serve_iperf web
 
+had=$(datagrams web)
 launch stream s1 iperf3 -c "$web_address" --connect-timeout 5000 -u -b 20M -l 1200 -t $((6 * patience)) -J
 wait_until counter_is TRANSLATED_OUTBOUND -ge 2000
 mappings > "$lab/before"
@@ -23,5 +24,6 @@ start_agent
 assert_equal "the mappings" "$(< "$lab/before")" "$(mappings)"
 wait_until has_event agent_started '.adopted'
 wait "${process[stream]}"
-assert_equal "packets lost" 0 "$(jq '.end.sum.lost_packets' "$lab/stream.log")"
-assert_fast_path "$(jq '.end.sum.packets' "$lab/stream.log")" 10
+sent=$(jq '.end.sum.packets' "$lab/stream.log")
+assert "datagrams that arrived, of $sent" "$(datagrams web) - $had >= $sent"
+assert_fast_path "$sent" 10

@@ -17,6 +17,6 @@ wait "${process[download2]}"
 assert_equal "what s1 downloaded" "$wanted" "$(sha256sum < "$lab/got1")"
 assert_equal "what s2 downloaded" "$wanted" "$(sha256sum < "$lab/got2")"
 
-assert_fast_path 1000 20000
+assert_fast_path 100 20000
 assert_equal "clients that are not of the pool" "" \
   "$(awk '{ print $1 }' "$lab/nginx-web/access.log" | grep -v '^198\.51\.100\.[0-7]$' || true)"

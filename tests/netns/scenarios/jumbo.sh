@@ -14,4 +14,4 @@ on s1 curl -sS --max-time 30 -o "$lab/got" "http://$web_address/file"
 cmp "$lab/www/file" "$lab/got"
 packets=$(counter TRANSLATED_INBOUND)
 assert "packets for 20 MB in large frames" "$packets < 8000"
-assert_fast_path 200 2000
+assert_fast_path 30 2000

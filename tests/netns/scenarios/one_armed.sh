@@ -29,4 +29,4 @@ head -c 3000000 /dev/urandom > "$lab/www/file"
 on s1 curl -sS --max-time 20 -o "$lab/got" "http://$web_address/file"
 cmp "$lab/www/file" "$lab/got"
 in_pool "$(awk '{ print $1 }' "$lab/nginx-web/access.log")"
-assert_fast_path 100 1000
+assert_fast_path 30 1000

@@ -13,7 +13,7 @@ before=$(received r to_gw)
 ! on s1 ping -q -c 5 -i 0.02 -W 1 -I 10.9.9.9 "$web_address" || fail "a stranger was let through"
 assert_counter NOT_A_SUBSCRIBER -ge 5
 assert "packets that left" "$(received r to_gw) - $before <= 1"
-wait_until has_event source_spoofed '.source == "10.9.9.9"'
+wait_until has_event source_spoofed '.source_address == "10.9.9.9"'
 
 ip -n r address add 198.51.100.1/32 dev lo
 ! on r ping -q -c 2 -i 0.02 -W 1 -I 198.51.100.1 198.51.100.2 || fail "an answer to a spoofed source"

@@ -49,7 +49,7 @@ for subscriber in s1 s2; do
   on "$subscriber" curl -sS --max-time 20 -o "$lab/got" "http://$web_address/file"
   cmp "$lab/www/file" "$lab/got"
 done
-assert_fast_path 200 2000
+assert_fast_path 60 2000
 
 on s1 ping -q -c 3 -i 0.02 -W 3 10.1.1.1
 assert_counter UNKNOWN_INTERFACE -ge 3
