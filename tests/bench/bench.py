@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import document
 import figures as figures_module
 import lab
 import plot
@@ -209,6 +210,7 @@ def parse_options():
     parser.add_argument("--rounds", type=int, help="samples of each figure (7; --quick: 3)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     parser.add_argument("--plot", metavar="FILE", help="write the plot here (default: build/performance.svg)")
+    parser.add_argument("--document", metavar="FILE", help="put the result into this copy of docs/performance.md")
     parser.add_argument("--no-agent", action="store_true", help="the translator without apnatd, for tuning it")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
     parser.add_argument("--build", help=argparse.SUPPRESS, required=True)
@@ -232,6 +234,9 @@ def report(bench, machine, options):
         write(options.json, bench.figures.json(machine))
     write(options.plot or f"{options.build}/performance.svg",
           plot.svg(bench.figures, f"{machine['processor']}, Linux {machine['kernel']}"))
+    if options.document:
+        document.put_into(options.document, bench.figures, machine)
+        say(f"wrote {options.document}")
     print(f"bench: {missed} limits missed" if missed else "bench: every limit met")
     return missed
 

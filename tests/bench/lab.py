@@ -232,11 +232,13 @@ class Apnat:
             self.agent = None
 
     def begin_anew(self):
-        """No mapping left, and a running agent."""
+        """A node that has never run before: no mapping, and no port that was in use a moment ago and is held down."""
         done = self.natctl("detach", "--yes")
         if done.returncode != 0:
             raise BenchError(f"natctl detach: {done.stderr.strip()}")
         self.kill()
+        shutil.rmtree(f"{self.directory}/state")
+        os.makedirs(f"{self.directory}/state")
         self.start()
 
 
