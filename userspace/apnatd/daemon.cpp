@@ -212,6 +212,7 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
   std::vector<EventBody> ended;
   const auto applied = datapath_->apply(wanted, ended);
   tell_all(ended);
+  pump();  // sinks that are about to go get what is still theirs
   if (!applied) return within("the data plane refused", applied.error());
 
   plan_ = std::move(wanted);

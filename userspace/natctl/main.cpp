@@ -1,6 +1,5 @@
 // main.cpp - natctl's command line: the options before the command, and the commands.
 #include <CLI/CLI.hpp>
-#include <csignal>
 
 #include "commands/command.h"
 #include "commands/natctl.h"
