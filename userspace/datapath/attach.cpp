@@ -3,6 +3,10 @@
 // libxdp loads the program itself, because a dispatcher needs it as a replacement of one of the dispatcher's
 // functions: so every interface gets an unloaded object of its own, all with the same table of programs. Where the
 // kernel refuses the dispatcher, libxdp attaches the program alone.
+//
+// Either way the entry program must be of the kind that the table of programs holds, or it does not load: the same
+// attach type, and multi-buffer frames or not. A replacement has no attach type, so nothing of ours has one; and libxdp
+// loads replacements as if they knew no multi-buffer frames, which a handler of libbpf's sets right.
 #include "datapath/attach.h"
 
 #include <bpf/bpf.h>
@@ -12,6 +16,7 @@
 #include <xdp/libxdp.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 
@@ -83,8 +88,24 @@ void for_each_behind_dispatcher(std::uint32_t ifindex, const std::function<void(
 
 xdp_attach_mode libxdp_mode(XdpMode mode) { return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB; }
 
+int keep_frags(bpf_program* program, bpf_prog_load_opts* options, long) {
+  const bool is_entry = bpf_program__name(program) == kEntryName;
+  if (is_entry || bpf_program__type(program) == BPF_PROG_TYPE_XDP) options->prog_flags |= BPF_F_XDP_HAS_FRAGS;
+  return 0;
+}
+
+// For programs in section xdp.frags, as libbpf's own handler but for replacements. Once a process: what was opened
+// keeps a pointer to it.
+Result<void> handle_frags() {
+  LIBBPF_OPTS(libbpf_prog_handler_opts, handler, .prog_prepare_load_fn = keep_frags);
+  static const int registered = ::libbpf_register_prog_handler("xdp.frags", BPF_PROG_TYPE_XDP, kNoAttachType, &handler);
+  if (registered < 0) return fail(-registered, "tell libbpf of multi-buffer frames");
+  return {};
+}
+
 // The entry program, not loaded yet, bound to the table of programs.
 Result<XdpProgram> make_entry(int programs_fd) {
+  TRY_VOID(handle_frags());
   std::size_t size = 0;
   const void* bytes = entry_bpf::elf_bytes(&size);
   LIBBPF_OPTS(bpf_object_open_opts, naming, .object_name = "entry_bpf");
@@ -97,19 +118,38 @@ Result<XdpProgram> make_entry(int programs_fd) {
   }
   // From here on the object is libxdp's: it closes it with the program.
   DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object, .prog_name = kEntryName.data());
-  xdp_program* program = ::xdp_program__create(&options);
-  if (long error = ::libxdp_get_error(program)) return fail(static_cast<int>(-error), "make the entry program");
-  return XdpProgram(program);
+  XdpProgram program(::xdp_program__create(&options));
+  if (long error = ::libxdp_get_error(program.get())) {
+    (void)program.release();
+    return fail(static_cast<int>(-error), "make the entry program");
+  }
+  if (int error = ::xdp_program__set_xdp_frags_support(program.get(), true)) {
+    return fail(-error, "let the entry program have multi-buffer frames");
+  }
+  return program;
 }
 
-Result<void> attach_as(int programs_fd, std::uint32_t ifindex, XdpMode mode) {
+// With: behind libxdp's dispatcher, where there is one or the kernel lets libxdp make one. Without: alone.
+enum class Dispatcher { kWith, kWithout };
+
+Result<void> attach_by(int programs_fd, std::uint32_t ifindex, XdpMode mode, Dispatcher dispatcher) {
   const Messages said;
   const XdpProgram entry = TRY(make_entry(programs_fd));
+  if (dispatcher == Dispatcher::kWithout) ::setenv("LIBXDP_SKIP_DISPATCHER", "1", 1);
   const int error = ::xdp_program__attach(entry.get(), static_cast<int>(ifindex), libxdp_mode(mode), 0);
+  ::unsetenv("LIBXDP_SKIP_DISPATCHER");
   if (error == 0) return {};
-  const std::string why = said.last(2);
-  return fail(-error, mode == XdpMode::kNative ? fmt::format("native XDP ({})", why.empty() ? "refused" : why)
-                                               : fmt::format("generic XDP ({})", why.empty() ? "refused" : why));
+  const std::string why = said.last(3);
+  return fail(-error, fmt::format("{} XDP ({})", mode == XdpMode::kNative ? "native" : "generic",
+                                  why.empty() ? "refused" : why));
+}
+
+// Behind the dispatcher, so that others may come; where the kernel does not want that, alone. (From 6.12 on a
+// replacement may change packets only if what it replaces does, and libxdp's dispatcher does not.)
+Result<void> attach_as(int programs_fd, std::uint32_t ifindex, XdpMode mode, bool others_are_there) {
+  const auto together = attach_by(programs_fd, ifindex, mode, Dispatcher::kWith);
+  if (together || others_are_there) return together;
+  return attach_by(programs_fd, ifindex, mode, Dispatcher::kWithout);
 }
 
 }  // namespace
@@ -144,27 +184,43 @@ std::optional<XdpMode> Attacher::find(std::uint32_t ifindex) const {
 
 Result<Attachment> Attacher::attach(std::uint32_t ifindex, const std::string& name, AttachMode wanted) const {
   if (const auto mode = find(ifindex)) return Attachment{*mode, ""};
-  if (const OnInterface there = query(ifindex); there.program_id != 0) {
-    const auto about = about_program(there.program_id);
-    if (about && about->name != kDispatcherName) {
-      return fail(
-          fmt::format("{} has an XDP program of its own, '{}' (id {}), attached without libxdp's dispatcher, "
-                      "so no second one fits beside it: load that one through libxdp (xdp-loader), or take it "
-                      "off (ip link set dev {} xdp off)",
-                      name, about->name, there.program_id, name));
-    }
-  }
+  const OnInterface there = query(ifindex);
+  if (there.program_id != 0) return attach_beside(ifindex, name, there.program_id, there.mode, wanted);
   if (wanted == AttachMode::kGeneric) {
-    TRY_VOID(attach_as(programs_fd(), ifindex, XdpMode::kGeneric));
+    TRY_VOID(attach_as(programs_fd(), ifindex, XdpMode::kGeneric, false));
     return Attachment{XdpMode::kGeneric, ""};
   }
-  const auto native = attach_as(programs_fd(), ifindex, XdpMode::kNative);
+  const auto native = attach_as(programs_fd(), ifindex, XdpMode::kNative, false);
   if (native) return Attachment{XdpMode::kNative, ""};
   if (wanted == AttachMode::kNative) return within("attach to " + name, native.error());
-  if (const auto generic = attach_as(programs_fd(), ifindex, XdpMode::kGeneric); !generic) {
+  if (const auto generic = attach_as(programs_fd(), ifindex, XdpMode::kGeneric, false); !generic) {
     return within("attach to " + name, {generic.error().code, native.error().text + "; " + generic.error().text});
   }
   return Attachment{XdpMode::kGeneric, native.error().text};
+}
+
+Result<Attachment> Attacher::attach_beside(std::uint32_t ifindex, const std::string& name, std::uint32_t other,
+                                           XdpMode mode, AttachMode wanted) const {
+  const auto about = about_program(other);
+  if (about && about->name != kDispatcherName) {
+    return fail(
+        fmt::format("{} has an XDP program of its own, '{}' (id {}), attached without libxdp's dispatcher, "
+                    "so no second one fits beside it: load that one through libxdp (xdp-loader), or take it "
+                    "off (ip link set dev {} xdp off)",
+                    name, about->name, other, name));
+  }
+  if ((wanted == AttachMode::kNative && mode != XdpMode::kNative) ||
+      (wanted == AttachMode::kGeneric && mode != XdpMode::kGeneric)) {
+    return fail(fmt::format("{} runs other XDP programs in {} mode, and interfaces.mode asks for another", name,
+                            mode == XdpMode::kNative ? "native" : "generic"));
+  }
+  if (const auto beside = attach_as(programs_fd(), ifindex, mode, true); !beside) {
+    return fail(
+        fmt::format("{} runs other XDP programs, and this kernel does not let apnat run beside them: take "
+                    "them off (xdp-loader unload {} --all). {}",
+                    name, name, beside.error().text));
+  }
+  return Attachment{mode, ""};
 }
 
 Result<void> Attacher::detach(std::uint32_t ifindex, const std::string& name) const {

@@ -37,6 +37,8 @@ class Attacher {
   Result<void> detach(std::uint32_t ifindex, const std::string& name) const;
 
  private:
+  Result<Attachment> attach_beside(std::uint32_t ifindex, const std::string& name, std::uint32_t other, XdpMode mode,
+                                   AttachMode wanted) const;
   bool is_ours(std::uint32_t program_id) const;
   int programs_fd() const { return programs_.get(); }
 

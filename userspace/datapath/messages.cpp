@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +34,7 @@ void keep(const char* format, va_list arguments) {
   std::string line(text);
   std::free(text);
   while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
+  std::ranges::replace(line, '\n', ' ');
   if (line.size() > kTailBytes) line = "..." + line.substr(line.size() - kTailBytes);
   const std::lock_guard guard(kept().mutex);
   if (kept().listeners == 0 || line.empty()) return;

@@ -85,6 +85,9 @@ Result<Program> Program::load(const struct options& chosen, const Pins& pins) {
   Skeleton skeleton(nat_bpf::open());
   if (!skeleton) return fail(errno, "open the translator's object");
   skeleton->rodata->options = chosen;
+  if (int error = bpf_program__set_expected_attach_type(skeleton->progs.apnat, kNoAttachType)) {
+    return fail(-error, "set the translator's attach type");
+  }
   forget_other_counters(pins);
   TRY_VOID(take_over_or_pin_tables(skeleton->obj, pins));
   if (int error = nat_bpf::load(skeleton.get())) {

@@ -2,6 +2,8 @@
 // bound to the pinned tables; and the one place where a copy becomes current.
 #pragma once
 
+#include <bpf/bpf.h>
+
 #include <string>
 
 #include "apnat/options.h"
@@ -10,6 +12,9 @@
 #include "datapath/pins.h"
 
 namespace apnat {
+
+// What our XDP programs are loaded with, so that all of them fit one table of programs (attach.cpp says why).
+inline constexpr bpf_attach_type kNoAttachType{};
 
 class Program {
  public:

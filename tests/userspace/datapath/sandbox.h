@@ -39,6 +39,8 @@ class Sandbox {
     REQUIRE(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
     REQUIRE(::mount("sysfs", "/sys", "sysfs", 0, nullptr) == 0);
     REQUIRE(::mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr) == 0);
+    // libxdp makes this once a process, and this process has a bpffs for each test.
+    std::filesystem::create_directory("/sys/fs/bpf/xdp");
     char name[] = "/tmp/apnat-datapath-XXXXXX";
     REQUIRE(::mkdtemp(name));
     directory_ = name;
