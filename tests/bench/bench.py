@@ -113,6 +113,16 @@ class Bench:
             for size in ("1k", "1m"):
                 self.measure_imix(size)
             self.measure_new()
+        self.check_verdicts()
+
+    def check_verdicts(self):
+        """That a packet arrived does not say that it was translated: the gateway's own counters do."""
+        if not self.with_agent:
+            return
+        counters = json.loads(self.apnat.natctl("--json", "counters").stdout)
+        share = counters["TRANSLATED_OUTBOUND"] / sum(counters.values())
+        if share < 0.999:
+            raise BenchError(f"only {share:.1%} of the packets were translated in XDP: {counters}")
 
     # ---- the rest -------------------------------------------------------------------------
 

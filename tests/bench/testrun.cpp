@@ -10,6 +10,7 @@
 #include <apnat/verdict.h>
 #include <fmt/core.h>
 #include <linux/bpf.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -26,8 +27,9 @@ namespace {
 using namespace apnat;
 using namespace apnat::bench;
 
-constexpr std::uint32_t kLeastPackets = 1 << 20;
 constexpr std::uint32_t kNewChunk = 1 << 18;
+
+constexpr int kSkipped = 77;
 
 struct Wish {
   std::string pins;
@@ -36,6 +38,7 @@ struct Wish {
   std::vector<std::uint32_t> sizes = {1, 1 << 10, 1 << 15, 1 << 20, 1 << 21};
   std::uint32_t subscribers = 8192;
   unsigned rounds = 5;
+  std::uint32_t packets = 1 << 20;
   bool json = false;
 };
 
@@ -135,7 +138,7 @@ Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, S
 
   for (unsigned round = 0; round < wish.rounds; ++round) {
     for (const std::uint32_t size : wish.sizes) {
-      const std::uint32_t packets = std::max(size, kLeastPackets);
+      const std::uint32_t packets = std::max(size, wish.packets);
       feeder.send({.count = size, .subscribers = wish.subscribers});
       samples.add("outbound." + size_name(size), TRY(cost_of(feeder, gateway, Way::outbound, packets)));
 
@@ -179,8 +182,13 @@ int main(int argc, char** argv) {
   app.add_option("--sizes", wish.sizes, "numbers of mappings, powers of two")->delimiter(',');
   app.add_option("--subscribers", wish.subscribers, "that the flows are spread over, a power of two");
   app.add_option("--rounds", wish.rounds, "samples of each");
+  app.add_option("--packets", wish.packets, "in a sample, at least");
   app.add_flag("--json", wish.json, "one JSON object a figure");
   CLI11_PARSE(app, argc, argv);
+  if (geteuid() != 0) {
+    fmt::print("skipped: loading programs needs root\n");
+    return kSkipped;
+  }
   if (auto done = run(wish); !done) {
     fmt::print(stderr, "testrun: {}\n", done.error().text);
     return 1;
