@@ -19,7 +19,9 @@ constexpr std::uint32_t kMarkTicks = ticks_of(std::chrono::seconds(5));
 Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Datapath::Datapath(Datapath&&) noexcept = default;
 Datapath& Datapath::operator=(Datapath&&) noexcept = default;
-Datapath::~Datapath() = default;
+Datapath::~Datapath() {
+  if (state_) state_->mark_alive();
+}
 
 Result<Datapath> Datapath::open(const Plan& plan) {
   auto state = TRY(State::open(plan));
@@ -59,7 +61,7 @@ void Datapath::sweep(std::vector<EventBody>& ended) {
     state.kept_up_at = now.ticks;
   }
   if (ticks_since(state.marked_at, now.ticks) >= kMarkTicks) {
-    state.alive.mark(state.clock.realtime());
+    state.mark_alive();
     state.marked_at = now.ticks;
   }
   ended.insert(ended.end(), state.told.begin(), state.told.end());

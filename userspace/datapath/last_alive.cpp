@@ -1,10 +1,15 @@
-// last_alive.cpp - seconds since the epoch, in a file that is replaced whole.
+// last_alive.cpp - one line, in a file that is replaced whole: seconds since the epoch, the next number, and whether
+// it is final.
 #include "datapath/last_alive.h"
 
 #include <fstream>
+#include <string>
 
 namespace apnat {
 namespace {
+
+// More numbers than a data plane can give between two marks.
+constexpr std::uint64_t kPossiblyGiven = 100'000'000;
 
 std::int64_t seconds_of(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -19,13 +24,23 @@ bool LastAlive::within(std::chrono::seconds hold_down, WallTime now) const {
   return seconds_of(now) - then < hold_down.count();
 }
 
-void LastAlive::mark(WallTime now) const {
+LastAlive::Numbers LastAlive::numbers() const {
+  std::ifstream file(file_);
+  std::int64_t then = 0;
+  std::uint64_t next = 0;
+  std::string ended;
+  if (!(file >> then >> next)) return {};
+  file >> ended;
+  return {.next = ended == "ended" ? next : next + kPossiblyGiven, .told = next};
+}
+
+void LastAlive::mark(WallTime now, std::uint64_t next_seq, bool ended) const {
   std::filesystem::path next = file_;
   next += ".next";
   std::error_code ignored;
   {
     std::ofstream file(next, std::ios::trunc);
-    if (!(file << seconds_of(now) << '\n')) return;
+    if (!(file << seconds_of(now) << ' ' << next_seq << (ended ? " ended\n" : " running\n"))) return;
   }
   std::filesystem::rename(next, file_, ignored);
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "base/log.h"
 #include "datapath/reconcile.h"
@@ -27,8 +28,12 @@ void raise_limits() {
   }
 }
 
-Result<node_state> new_node() {
+// Events go on being numbered where the last tables of this node stopped.
+Result<node_state> new_node(const LastAlive& alive) {
   node_state node{};
+  const LastAlive::Numbers numbers = alive.numbers();
+  node.next_seq = numbers.next;
+  node.consumed_seq = numbers.told;
   if (::getrandom(node.secret, sizeof(node.secret), 0) != static_cast<ssize_t>(sizeof(node.secret))) {
     return fail(errno, "get random bytes for the node's secret");
   }
@@ -71,7 +76,7 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
     TRY_VOID(remove_tables(pins));
     TRY_VOID(make_root(pins));
   }
-  node_state node = adopted ? TRY(read_node(pins)) : TRY(new_node());
+  node_state node = adopted ? TRY(read_node(pins)) : TRY(new_node(LastAlive(plan.config.paths.state)));
   Program program = TRY(Program::load(TRY(options_for(node, plan)), pins));
   Tables tables = TRY(Tables::open(pins));
   Interfaces interfaces = TRY(Interfaces::open(tables, TRY(Attacher::open(pins))));
@@ -96,6 +101,11 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
     *state->tables.rows().node = node;
   }
   return state;
+}
+
+// Once the pins are gone (detach), no program can take another number.
+void Datapath::State::mark_alive() const {
+  alive.mark(clock.realtime(), load(tables.rows().node->next_seq), !std::filesystem::exists(pins.map("node_state")));
 }
 
 // Nothing runs yet. The number of the tables comes last: until it is there, they are nobody's.

@@ -28,6 +28,7 @@ struct Datapath::State {
   void sync_forwards(const std::vector<ForwardView>& before);
   void keep_up();  // with interfaces, addresses, forwards that had to wait
   void note_pools();
+  void mark_alive() const;
 
   Moment now() const { return Moment::of(clock); }
   Lists lists() const { return Lists(tables, program.options(), now()); }

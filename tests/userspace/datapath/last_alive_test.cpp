@@ -15,7 +15,7 @@ TEST_CASE("ports of a data plane that ran here just now are at risk after a cold
   const WallTime now(std::chrono::seconds(1'700'000'000));
 
   CHECK_FALSE(alive.within(120s, now));
-  alive.mark(now);
+  alive.mark(now, 7, false);
   CHECK(alive.within(120s, now + 1s));
   CHECK(alive.within(120s, now + 119s));
   CHECK_FALSE(alive.within(120s, now + 120s));
@@ -24,5 +24,21 @@ TEST_CASE("ports of a data plane that ran here just now are at risk after a cold
   std::ofstream(std::string(name) + "/last_alive") << "not a number";
   CHECK_FALSE(alive.within(120s, now));
   std::filesystem::remove_all(name);
-  alive.mark(now);  // no state directory: no mark, and no complaint
+  alive.mark(now, 7, false);  // no state directory: no mark, and no complaint
+}
+
+TEST_CASE("a number that may have been given is not given again by new tables", "[LOG-6][last_alive]") {
+  char name[] = "/tmp/apnat-alive-XXXXXX";
+  REQUIRE(::mkdtemp(name));
+  const LastAlive alive(name);
+  const WallTime now(std::chrono::seconds(1'700'000'000));
+
+  CHECK(alive.numbers().next == 0);
+  alive.mark(now, 41, true);  // ended in good order: go on as if nothing had been
+  CHECK(alive.numbers().next == 41);
+  CHECK(alive.numbers().told == 41);
+  alive.mark(now, 41, false);  // the machine went down: what was given since the mark is a gap that is confessed
+  CHECK(alive.numbers().next > 41);
+  CHECK(alive.numbers().told == 41);
+  std::filesystem::remove_all(name);
 }
