@@ -106,6 +106,7 @@ step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict ve
 
 	if (verdict >= VERDICT_COUNT)
 		verdict = VERDICT_TABLE_MISSING;
+	keep_order(verdict);	/* the register that was compared is the one that indexes */
 	switch (fates[verdict]) {
 	case FATE_FORWARD:
 		action = forward(t, ctx, &verdict);

@@ -13,7 +13,7 @@
 
 enum {
 	ROUTES_PER_PAGE = 1024,	/* 32 KiB: the largest value a per-processor map may have */
-	ROUTE_PAGES = 4,
+	ROUTE_PAGES = 16,
 };
 
 struct remembered_route {
@@ -41,7 +41,7 @@ struct {
 
 step_inline struct remembered_route *find_remembered(__be32 destination)
 {
-	__u32 hash = (destination * 0x9e3779b1) >> 20, page = hash / ROUTES_PER_PAGE;
+	__u32 hash = (destination * 0x9e3779b1) >> 18, page = hash / ROUTES_PER_PAGE;
 	struct route_page *pages = bpf_map_lookup_elem(&route_memory, &page);
 
 	if (!pages)

@@ -76,7 +76,7 @@ step_inline struct mapping *find_at_home(struct world *world, const struct subsc
 		return NULL;
 	#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < SET_SLOTS; i++) {
-		__u32 n = (home ^ i) & (SET_SLOTS - 1);
+		__u32 n = nth_slot(home, i);
 
 		if (is_same_key(set->slot[n].key, key)) {
 			*slot = number * SET_SLOTS + n;

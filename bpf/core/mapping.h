@@ -99,7 +99,7 @@ step_inline __s32 find_in_set(const struct mapping_set *set, __u32 set_number, _
 {
 	#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < SET_SLOTS; i++) {
-		__u32 n = (home ^ i) & (SET_SLOTS - 1);
+		__u32 n = nth_slot(home, i);
 
 		if (is_same_key(set->slot[n].key, key))
 			return set_number * SET_SLOTS + n;
@@ -126,18 +126,20 @@ static long look_in_next_set(__u32 i, void *context)
 {
 	struct place *place = *(struct place **)context;
 
-	place->set = place->first_slot / SET_SLOTS + i;
+	place->set = nth_set(place->hash, place->first_slot, place->last_slot, i);
 	return stop_if(look_in_set(place));
 }
 
-/* Both sets of a block; all of it if it has overflowed. */
-step_inline int look_in_block(struct place *place, struct slot_range block, int overflowed)
+/* The first set of a block; the second if the block has spilled into second sets; all of it if it has overflowed. */
+step_inline int look_in_block(struct place *place, struct slot_range block, int spilled, int overflowed)
 {
 	place->first_slot = block.first;
 	place->last_slot = block.last;
 	place->set = first_set(place->hash, block.first, block.last);
 	if (look_in_set(place))
 		return 1;
+	if (!spilled)
+		return 0;
 	place->set = second_set(place->hash, block.first, block.last);
 	if (look_in_set(place))
 		return 1;
@@ -161,7 +163,8 @@ step_apart int find_place(struct place *place)
 	for (__u32 b = 0; b < MAX_SUBSCRIBER_BLOCKS; b++) {
 		struct slot_range block = subscriber->block[b];
 
-		if (block.last && look_in_block(place, block, subscriber->overflowed >> b & 1))
+		if (block.last && look_in_block(place, block, subscriber->spilled >> b & 1,
+					       subscriber->overflowed >> b & 1))
 			return 1;
 	}
 	return 0;
@@ -222,7 +225,7 @@ step_apart int claim_in_set(struct place *place)
 	place->ending = 0;
 	#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < SET_SLOTS; i++) {
-		__u32 n = (home ^ i) & (SET_SLOTS - 1);
+		__u32 n = nth_slot(home, i);
 		__u32 slot = place->set * SET_SLOTS + n;
 
 		if (is_claimable(place, pool, &set->slot[n], slot) && claim_slot(place, pool, &set->slot[n])) {
@@ -247,7 +250,7 @@ static long claim_in_next_set(__u32 i, void *context)
 {
 	struct place *place = *(struct place **)context;
 
-	place->set = place->first_slot / SET_SLOTS + i;
+	place->set = nth_set(place->hash, place->first_slot, place->last_slot, i);
 	return stop_if(claim_in_set(place));
 }
 
@@ -290,14 +293,16 @@ step_apart int claim_in_block(struct place *place, __u32 b)
 
 		second = first;
 		first = emptier;
+		subscriber->spilled |= 1u << b;
 	}
 	place->set = first;
 	if (claim_in_set(place))
 		return 1;
+	/* The marks are set first: a look-up on another processor must not miss what is claimed next. */
+	subscriber->spilled |= 1u << b;
 	place->set = second;
 	if (claim_in_set(place))
 		return 1;
-	/* The mark is set first: a look-up on another processor must not miss what is claimed next. */
 	subscriber->overflowed |= 1u << b;
 	repeat(place->world, count_sets(block.first, block.last), claim_in_next_set, &place);
 	return place->slot != NO_SLOT;

@@ -159,6 +159,7 @@ step_apart int hand_over(struct block_search *search)
 	subscriber->external_row_plus_one = search->external_row + 1;
 	subscriber->external_address = external->address;
 	subscriber->tables = external->tables;
+	subscriber->spilled &= ~(1u << (search->place & (MAX_SUBSCRIBER_BLOCKS - 1)));
 	subscriber->overflowed &= ~(1u << (search->place & (MAX_SUBSCRIBER_BLOCKS - 1)));
 	subscriber->block[search->place & (MAX_SUBSCRIBER_BLOCKS - 1)] = (struct slot_range){ first, last };
 	return VERDICT_CONTINUE;

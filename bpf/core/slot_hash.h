@@ -56,4 +56,22 @@ step_inline __u32 home_slot(__u64 hash)
 	return hash >> 20 & (SET_SLOTS - 1);
 }
 
+/* The i-th to be tried. The compiler knows that the mask changes nothing; the verifier of 6.1 does not. */
+step_inline __u32 nth_slot(__u32 home, __u32 i)
+{
+	__u32 n = home ^ i;
+
+	keep_order(n);
+	return n & (SET_SLOTS - 1);
+}
+
+enum { SEARCH_STRIDE = 5003 };	/* a prime above SETS_PER_CLASS: visits every set of any range once */
+
+/* The i-th set of a range, when all are searched. Not one after the other: then the set behind a busy run would
+ * get what the whole run turns away, and its ports be easy to guess (RFC 6056 section 3.3, RAND-3). */
+step_inline __u32 nth_set(__u64 hash, __u32 first_slot, __u32 last_slot, __u32 i)
+{
+	return first_slot / SET_SLOTS + ((__u32)hash / 2 + i * SEARCH_STRIDE) % count_sets(first_slot, last_slot);
+}
+
 #endif

@@ -163,7 +163,7 @@ struct subscriber {
 	__u8 flags;
 	__u8 overflowed;	/* bit b: block b holds mappings outside their two sets */
 	__u8 closing;		/* bit b: the agent is taking block b back; nothing new in it */
-	__u8 reserved;
+	__u8 spilled;		/* bit b: block b holds mappings in their second set; else a look-up is spared it */
 	__u16 tables;		/* of its paired external address: spares a look-up a packet */
 	__u16 new_in_second;	/* mappings opened in rate_second */
 	__u16 rate_second;	/* ticks >> 4 */
