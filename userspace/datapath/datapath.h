@@ -112,21 +112,25 @@ class Datapath {
   const Opened& opened() const;
 
   // Makes the tables, program and interfaces those of `plan`; what is equal is not touched. `ended` gets an
-  // event for each block and logged mapping that ends with a removed pool.
+  // event for each block and logged mapping that ends with a removed pool. Read the ring empty first: its records of
+  // a removed pool are named by pool_name() until another pool has its number.
   Result<void> apply(const Plan& plan, std::vector<EventBody>& ended);
 
   // Off the interfaces, pins removed, tables gone.
   static Result<void> detach(const PathsConfig& paths, const std::vector<std::string>& interfaces);
 
   // One turn of the sweeper: ends expired mappings, gives idle blocks back. Bounded work; call it about once a
-  // second. `ended` gets the releases (always) and the mapping ends (where the pool logs mappings).
+  // second. `ended` gets the releases (always) and the mapping ends (where the pool logs mappings), and what open()
+  // and the forwards had to tell. Now and then it also looks after the interfaces and the gateway's own addresses:
+  // one that comes back is attached and written again.
   void sweep(std::vector<EventBody>& ended);
 
   // Takes the next sequence number for an event of the agent's own.
   std::uint64_t take_seq();
 
   // Hands each record waiting in the ring to `each`, oldest first; the room is given back to the program only when
-  // `release_ring` is called: after the events are where they must be.
+  // `release_ring` is called: after the events are where they must be. After a release, read once more before
+  // waiting: a record that came between is not announced (watched level-triggered, epoll finds it).
   std::size_t read_ring(const std::function<void(const event_record&)>& each, std::size_t at_most);
   void release_ring();
   int ring_fd() const;  // for epoll
