@@ -4,8 +4,10 @@
  * A flow is a number. It names its subscriber by its low bits and the subscriber's
  * port by the rest, so that neighbouring numbers are different subscribers. Each
  * subscriber starts at another port of 32768..65535, as ephemeral ports do: a NAT that
- * tries to keep ports finds most of them free. Flows are visited in a full-period pseudo-random order computed from a
- * counter: no table is read for it, so that the only cache misses are those of the program under test. */
+ * tries to keep ports finds most of them free. Each flow has one remote host, chosen by a
+ * hash of its number: a gateway that remembers routes meets as many as there are. Flows are visited in a full-period
+ * pseudo-random order computed from a counter: no table is read for it, so that the only cache misses are those of the
+ * program under test. */
 #ifndef APNAT_BENCH_FEED_H
 #define APNAT_BENCH_FEED_H
 
@@ -31,8 +33,9 @@ struct feed_settings {
   __u32 flow_shift; /* half of the mask's bits: the permutation's fold */
   __u32 subscriber_mask;
   __u32 subscriber_bits;
-  __u32 first_address_host; /* of subscriber 0 */
-  __be32 remote_address;
+  __u32 first_address_host;  /* of subscriber 0 */
+  __u32 remote_address_host; /* of remote host 0 */
+  __u32 remote_mask;         /* remote hosts - 1 */
   __be16 remote_port;
   __u16 frame_bytes; /* length of each frame; IMIX starts from the largest */
   __u8 destination_mac[6];

@@ -123,7 +123,7 @@ static __always_inline struct addressing next_outbound(void)
 
 	return (struct addressing){
 		.source = bpf_htonl(settings.first_address_host + subscriber),
-		.destination = settings.remote_address,
+		.destination = bpf_htonl(settings.remote_address_host + (flow * 0x85ebca6bu >> 12 & settings.remote_mask)),
 		.source_port = bpf_htons(FIRST_PORT + (port & (FLOW_PORTS - 1))),
 		.destination_port = settings.remote_port,
 	};
@@ -161,7 +161,7 @@ int feed_inbound(struct xdp_md *ctx)
 	if (!frame || !endpoint)
 		return XDP_ABORTED;
 	struct addressing a = {
-		.source = settings.remote_address,
+		.source = bpf_htonl(settings.remote_address_host),
 		.destination = endpoint->address,
 		.source_port = settings.remote_port,
 		.destination_port = endpoint->port,

@@ -16,7 +16,7 @@ namespace apnat::bench {
 
 namespace {
 
-constexpr std::uint32_t kRemoteAddress = 0xc63364c8;  // 198.51.100.200
+constexpr std::uint32_t kRemoteAddress = 0xc6120000;  // 198.18.0.0: the range that RFC 2544 keeps for benchmarks
 constexpr std::uint16_t kRemotePort = 53;
 constexpr std::array<std::uint8_t, 6> kTo = {0x02, 0, 0, 0, 0, 0x01};
 constexpr std::array<std::uint8_t, 6> kFrom = {0x02, 0, 0, 0, 0, 0x02};
@@ -81,7 +81,7 @@ Result<Feeder> Feeder::load() {
   if (bpf_map_update_elem(bpf_map__fd(feeder.skeleton_->maps.targets), &key, &nothing, BPF_ANY) != 0)
     return fail(errno, "hand the feeder its empty target");
   auto& settings = feeder.skeleton_->bss->settings;
-  settings.remote_address = __builtin_bswap32(kRemoteAddress);
+  settings.remote_address_host = kRemoteAddress;
   settings.remote_port = __builtin_bswap16(kRemotePort);
   std::copy(kTo.begin(), kTo.end(), settings.destination_mac);
   std::copy(kFrom.begin(), kFrom.end(), settings.source_mac);
@@ -104,6 +104,7 @@ void Feeder::send(const Flows& flows) {
   settings.subscriber_mask = flows.subscribers - 1;
   settings.subscriber_bits = std::bit_width(flows.subscribers - 1);
   settings.first_address_host = flows.first_address;
+  settings.remote_mask = flows.remotes - 1;
 }
 
 Result<void> Feeder::reply_to(std::span<const feed_endpoint> endpoints) {

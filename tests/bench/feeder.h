@@ -27,6 +27,7 @@ struct Flows {
   std::uint32_t order = kOrderOfUse;
   std::uint32_t subscribers = 8192;
   std::uint32_t first_address = 0x64400000;  // 100.64.0.0
+  std::uint32_t remotes = 65536;             // hosts that flows go to, a power of two
 };
 
 // What one packet cost, the feeder included.

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
   app.add_flag("--imix", wish.imix, "7 : 4 : 1 packets of 64, 594 and 1518 bytes");
   app.add_option("--flows", wish.flows.count, "a power of two");
   app.add_option("--subscribers", wish.flows.subscribers, "a power of two");
+  app.add_option("--remotes", wish.flows.remotes, "hosts that flows go to, a power of two");
   app.add_option("--first-address", wish.flows.first_address, "of subscriber 0, as a number");
   app.add_option("--packets", wish.packets, "timed packets");
   app.add_option("--batch", wish.batch, "frames in one softirq, at most 256");

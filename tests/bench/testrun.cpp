@@ -37,6 +37,7 @@ struct Wish {
   std::string outside;
   std::vector<std::uint32_t> sizes = {1, 1 << 10, 1 << 15, 1 << 20, 1 << 21};
   std::uint32_t subscribers = 8192;
+  std::uint32_t remotes = 65536;
   unsigned rounds = 5;
   std::uint32_t packets = 1 << 20;
   bool json = false;
@@ -129,7 +130,8 @@ Result<void> open_mappings(Feeder& feeder, const Gateway& gateway, const Flows& 
 Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, Samples& samples) {
   Flows all{.count = *std::max_element(wish.sizes.begin(), wish.sizes.end()),
             .order = kOrderOfOpening,
-            .subscribers = wish.subscribers};
+            .subscribers = wish.subscribers,
+            .remotes = wish.remotes};
   TRY_VOID(open_mappings(feeder, gateway, all, samples));
   const std::vector<feed_endpoint> endpoints = TRY(endpoints_of(gateway, all));
   for (std::size_t flow = 0; flow < endpoints.size(); ++flow)
@@ -139,7 +141,7 @@ Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, S
   for (unsigned round = 0; round < wish.rounds; ++round) {
     for (const std::uint32_t size : wish.sizes) {
       const std::uint32_t packets = std::max(size, wish.packets);
-      feeder.send({.count = size, .subscribers = wish.subscribers});
+      feeder.send({.count = size, .subscribers = wish.subscribers, .remotes = wish.remotes});
       samples.add("outbound." + size_name(size), TRY(cost_of(feeder, gateway, Way::outbound, packets)));
 
       std::vector<feed_endpoint> some(endpoints.begin(), endpoints.begin() + size);
@@ -181,6 +183,7 @@ int main(int argc, char** argv) {
   app.add_option("--outside", wish.outside, "its external interface")->needs("--pins");
   app.add_option("--sizes", wish.sizes, "numbers of mappings, powers of two")->delimiter(',');
   app.add_option("--subscribers", wish.subscribers, "that the flows are spread over, a power of two");
+  app.add_option("--remotes", wish.remotes, "hosts that flows go to, a power of two");
   app.add_option("--rounds", wish.rounds, "samples of each");
   app.add_option("--packets", wish.packets, "in a sample, at least");
   app.add_flag("--json", wish.json, "one JSON object a figure");
