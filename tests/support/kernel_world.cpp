@@ -82,7 +82,9 @@ class Tables {
 
  private:
   Rows<Row> make(std::uint32_t table) {
-    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
     const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(Row), rows_, &options);
     check(fd >= 0, "make a table");
     check(bpf_map_update_elem(outer_, &table, &fd, BPF_ANY) == 0, "place a table");
@@ -234,7 +236,8 @@ class KernelTranslator : public Translator {
     xdp_md context{};
     context.data_end = static_cast<std::uint32_t>(frame.size());
     context.ingress_ifindex = ifindex;
-    LIBBPF_OPTS(bpf_test_run_opts, run);
+    bpf_test_run_opts run{};
+    run.sz = sizeof(run);
     run.data_in = frame.data();
     run.data_size_in = static_cast<std::uint32_t>(frame.size());
     run.data_out = out.data();
