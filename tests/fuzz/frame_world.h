@@ -27,7 +27,8 @@ inline void open_some(Translator& nat) {
   nat.outbound(Ipv4{.source = "100.64.0.10", .destination = "198.51.100.1"} / IcmpQuery{.id = 5000});
   for (std::uint8_t protocol : {6, 17, 1}) {  // the endpoint 192.0.2.1:40000 of each protocol is 100.64.0.20:4000
     const std::uint32_t protocol_class = protocol == 6 ? CLASS_TCP : protocol == 17 ? CLASS_UDP : CLASS_OTHER;
-    auto& mapping = nat.world().mapping_set(0, protocol_class * SETS_PER_CLASS + 40000 / SET_SLOTS).slot[40000 % SET_SLOTS];
+    auto& mapping =
+        nat.world().mapping_set(0, protocol_class * SETS_PER_CLASS + 40000 / SET_SLOTS).slot[40000 % SET_SLOTS];
     mapping.internal_address = 0x14004064;
     mapping.internal_port = 0xa00f;
     mapping.protocol = protocol;

@@ -98,7 +98,8 @@ Result<Explanation> explain(const Datapath& datapath, const std::string& interfa
                           .fate = std::array{"forward", "pass", "answer", "drop"}[core_fate(result.verdict)],
                           .sentence = core_verdict_sentence(result.verdict),
                           .steps = {}};
-  const std::size_t network = std::min<std::size_t>(result.network_offset == 0 ? 14 : result.network_offset, copy.size());
+  const std::size_t network =
+      std::min<std::size_t>(result.network_offset == 0 ? 14 : result.network_offset, copy.size());
   explanation.steps.push_back(fmt::format("comes in by {}: {}", interface, packet_text(frame.subspan(network))));
   tell_mapping(datapath, world, result, explanation.steps);
   tell_way(world, explanation.steps);

@@ -37,7 +37,9 @@ struct ExplainVerbs {
   static std::uint32_t now_ticks(void*) { return Moment::of(SystemClock()).ticks; }
   static std::uint64_t now_monotonic_ns(void*) { return SystemClock().monotonic_ns(); }
   static std::uint64_t now_tai_ns(void*) { return Moment::of(SystemClock()).tai_ns; }
-  static std::uint32_t random_u32(void* self) { return world(self).random_ = world(self).random_ * 1664525 + 1013904223; }
+  static std::uint32_t random_u32(void* self) {
+    return world(self).random_ = world(self).random_ * 1664525 + 1013904223;
+  }
   static const struct options* the_options(void* self) { return &world(self).options_; }
 
   static struct node_state* find_node_state(void* self) { return keep(world(self).nodes_, 0, rows(self).node); }

@@ -84,9 +84,9 @@ std::uint32_t word(const rtattr& attribute) {
 
 void read_route(const nlmsghdr& message, WayOut& way) {
   const auto& header = *static_cast<const rtmsg*>(NLMSG_DATA(&message));
-  way.kind = header.rtm_type == RTN_UNICAST ? WayOut::Kind::kFound
+  way.kind = header.rtm_type == RTN_UNICAST                                     ? WayOut::Kind::kFound
              : header.rtm_type == RTN_LOCAL || header.rtm_type == RTN_BROADCAST ? WayOut::Kind::kLocal
-                                                                               : WayOut::Kind::kProhibited;
+                                                                                : WayOut::Kind::kProhibited;
   each_attribute<rtmsg>(message, [&](const rtattr& attribute) {
     if (attribute.rta_type == RTA_OIF) way.ifindex = word(attribute);
     if (attribute.rta_type == RTA_GATEWAY) way.next_hop = Ip4::from_network(word(attribute));

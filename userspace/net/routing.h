@@ -16,8 +16,8 @@ struct WayOut {
   Kind kind = Kind::kNone;
   std::uint32_t ifindex = 0;
   Ip4 next_hop;
-  std::uint32_t mtu = 0;                              // of the interface, or the route's own where it has one
-  std::optional<std::array<std::uint8_t, 6>> mac;     // of the next hop; none: not resolved
+  std::uint32_t mtu = 0;                           // of the interface, or the route's own where it has one
+  std::optional<std::array<std::uint8_t, 6>> mac;  // of the next hop; none: not resolved
 };
 
 // The way to `destination`, as for a packet from anyone.
