@@ -75,6 +75,10 @@ void Feeder::Destroy::operator()(feeder_bpf* skeleton) const { feeder_bpf::destr
 Result<Feeder> Feeder::load() {
   Feeder feeder(feeder_bpf::open());
   if (!feeder.skeleton_) return fail(errno, "open the feeder");
+  // One table of programs takes only those of one attach type, and the agent loads its translator with none.
+  auto& programs = feeder.skeleton_->progs;
+  for (bpf_program* program : {programs.feed_outbound, programs.feed_inbound, programs.nothing})
+    bpf_program__set_expected_attach_type(program, bpf_attach_type{});
   if (int error = feeder_bpf::load(feeder.skeleton_.get())) return fail(-error, "the kernel refused the feeder");
   const std::uint32_t key = TARGET_NOTHING;
   const int nothing = bpf_program__fd(feeder.skeleton_->progs.nothing);

@@ -129,6 +129,7 @@ Result<void> Standalone::load() {
   options.event_interval_ticks = ticks(10);
   options.packet_too_big_floor = 576;
   std::copy(kSecret.begin(), kSecret.end(), options.secret);
+  bpf_program__set_expected_attach_type(skeleton_->progs.apnat, bpf_attach_type{});  // as the agent does
   if (int error = nat_bpf::load(skeleton_.get())) return fail(-error, "the kernel refused the translator");
   gateway_.program = bpf_program__fd(skeleton_->progs.apnat);
   gateway_.mapping_tables = bpf_map__fd(skeleton_->maps.mapping_tables);
