@@ -59,7 +59,7 @@ PoolSpec static_pool(enum port_layout layout) {
 void put_vlans(World& world) {
   for (const std::uint32_t ifindex : {world.inside_ifindex(), world.outside_ifindex()}) {
     const bool outside = ifindex == world.outside_ifindex();
-    struct interface row {};
+    struct interface row{};
     row.flags = static_cast<__u8>((outside ? INTERFACE_EXTERNAL : INTERFACE_INTERNAL) + INTERFACE_EGRESS);
     row.redirect_ifindex = ifindex;
     row.vlan_table_plus_one = outside ? 2 : 1;
