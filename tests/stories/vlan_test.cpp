@@ -10,7 +10,7 @@ using namespace apnat::test;
 namespace {
 
 constexpr std::uint16_t kCustomer = 0x8100, kService = 0x88a8;
-constexpr std::string_view kOneTag = "100.64.0.11", kTwoTags = "10.7.0.10", kRemote = "203.0.113.10";
+constexpr std::string_view kOneTag = "100.64.0.11", kTwoTags = "10.7.0.10";
 
 // Two VLANs below the inside interface (100; 300 with 301 in it), one below the outside one (200). To the kernel's
 // routing a sub-interface is an interface as any other: pairs stand in for them, for not every kernel has 802.1Q.
@@ -120,8 +120,7 @@ void check_tags(const Translator& nat, const Bytes& frame, const Tags& of_way_in
   CHECK(seen_in(frame).tags == (nat.name() == "kernel" ? of_way_out : of_way_in));
 }
 
-const Tags kNone, kIn100 = {{kCustomer, 100}}, kIn301 = {{kService, 300}, {kCustomer, 301}},
-                  kOut200 = {{kCustomer, 200}};
+const Tags kIn100 = {{kCustomer, 100}}, kIn301 = {{kService, 300}, {kCustomer, 301}};
 
 }  // namespace
 
