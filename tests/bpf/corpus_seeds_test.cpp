@@ -49,6 +49,35 @@ Packet arp_request() {
   return Packet(arp);
 }
 
+// What no honest host sends, and what is not translated. `query` is a subscriber's ordinary packet, `answer` one to it.
+void add_oddities(std::map<std::string, Frames>& all, const Packet& query, const Packet& answer) {
+  all["strange"] = {inside(udp(kS1, 0, kR1, 53)),           inside(udp(kS1, 5, kS1, 5)),
+                    inside(udp(kS1, 5, "239.1.1.1", 5)),    inside(udp(kS1, 5, "224.0.0.5", 5)),
+                    inside(udp(kS1, 5, "100.64.255.1", 5)), outside(udp("127.0.0.1", 5, kX, 5)),
+                    outside(udp(kR1, 5, kS1, 5)),           outside(udp("192.0.2.2", 5, kX, 5))};
+  all["options"] = {
+      inside(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(8, 1)} / Udp{.source = 5000, .destination = 6}),
+      inside(Ipv4{.source = kS1, .destination = kR1, .options = {131, 3, 4, 0}} / Udp{.source = 5, .destination = 6}),
+      inside(Ipv4{.source = kS1, .destination = kR1, .options = {7, 9, 4, 0}} / Udp{.source = 5, .destination = 6}),
+      inside(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(40, 1)} /
+             Tcp{.source = 5001, .destination = 80})};
+  all["fragments"] = {
+      inside(Ipv4{.source = kS1, .destination = kR1, .more_fragments = true} / Udp{.source = 5, .destination = 6} /
+             Data(16)),
+      outside(Ipv4{.source = kR1, .destination = kX, .fragment_offset = 64, .protocol = std::uint8_t{17}} / Data(64))};
+  all["no-udp-sum"] = {inside(Ipv4{.source = kS1, .destination = kR1} /
+                              Udp{.source = 5000, .destination = 53, .checksum = false} / Data(3))};
+  all["other"] = {
+      inside(Packet(Bytes(40)), 0x86dd), outside(arp_request(), 0x0806),
+      inside(Ipv4{.source = kS1, .destination = kR1, .protocol = std::uint8_t{47}} / Data(24)),
+      inside(Ipv4{.source = kS1, .destination = kR1, .ttl = 1} / Udp{.source = 5000, .destination = 33434})};
+  all["broken"] = {raw(inside(query), 14),           raw(inside(query), 33),        raw(inside(query), 38),
+                   raw(inside(query), 47, 14, 0x44), raw(inside(query), 47, 24, 0), raw(inside(query), 47, 16, 9),
+                   raw(inside(query), 47, 39, 200)};
+  all["tags"] = {tagged(inside(query), {100}), tagged(inside(query), {100, 300}), tagged(inside(query), {4}),
+                 tagged(outside(answer), {300}), raw(tagged(inside(query), {100, 300}), 20)};
+}
+
 // `seen`: what the gateway made of the subscriber's first packet, so that answers find its mapping.
 std::map<std::string, Frames> conversations(const NatSpec& spec, bool one_armed) {
   auto nat = native(spec);
@@ -85,31 +114,7 @@ std::map<std::string, Frames> conversations(const NatSpec& spec, bool one_armed)
   all["many"] = {inside(udp("100.64.1.10", 7001, kR1, 53)), inside(udp("100.64.1.10", 7002, kR1, 53)),
                  inside(udp("100.64.1.20", 7001, kR1, 53)), inside(udp("100.64.0.11", 7001, kR1, 53)),
                  inside(udp("203.0.113.9", 7001, kR1, 53)), inside(udp("100.64.0.12", 7001, "192.0.2.2", 2004))};
-  all["strange"] = {inside(udp(kS1, 0, kR1, 53)),           inside(udp(kS1, 5, kS1, 5)),
-                    inside(udp(kS1, 5, "239.1.1.1", 5)),    inside(udp(kS1, 5, "224.0.0.5", 5)),
-                    inside(udp(kS1, 5, "100.64.255.1", 5)), outside(udp("127.0.0.1", 5, kX, 5)),
-                    outside(udp(kR1, 5, kS1, 5)),           outside(udp("192.0.2.2", 5, kX, 5))};
-  all["options"] = {
-      inside(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(8, 1)} / Udp{.source = 5000, .destination = 6}),
-      inside(Ipv4{.source = kS1, .destination = kR1, .options = {131, 3, 4, 0}} / Udp{.source = 5, .destination = 6}),
-      inside(Ipv4{.source = kS1, .destination = kR1, .options = {7, 9, 4, 0}} / Udp{.source = 5, .destination = 6}),
-      inside(Ipv4{.source = kS1, .destination = kR1, .options = Bytes(40, 1)} /
-             Tcp{.source = 5001, .destination = 80})};
-  all["fragments"] = {
-      inside(Ipv4{.source = kS1, .destination = kR1, .more_fragments = true} / Udp{.source = 5, .destination = 6} /
-             Data(16)),
-      outside(Ipv4{.source = kR1, .destination = kX, .fragment_offset = 64, .protocol = std::uint8_t{17}} / Data(64))};
-  all["no-udp-sum"] = {inside(Ipv4{.source = kS1, .destination = kR1} /
-                              Udp{.source = 5000, .destination = 53, .checksum = false} / Data(3))};
-  all["other"] = {
-      inside(Packet(Bytes(40)), 0x86dd), outside(arp_request(), 0x0806),
-      inside(Ipv4{.source = kS1, .destination = kR1, .protocol = std::uint8_t{47}} / Data(24)),
-      inside(Ipv4{.source = kS1, .destination = kR1, .ttl = 1} / Udp{.source = 5000, .destination = 33434})};
-  all["broken"] = {raw(inside(query), 14),           raw(inside(query), 33),        raw(inside(query), 38),
-                   raw(inside(query), 47, 14, 0x44), raw(inside(query), 47, 24, 0), raw(inside(query), 47, 16, 9),
-                   raw(inside(query), 47, 39, 200)};
-  all["tags"] = {tagged(inside(query), {100}), tagged(inside(query), {100, 300}), tagged(inside(query), {4}),
-                 tagged(outside(udp(kR1, 53, kX, udp_port)), {300}), raw(tagged(inside(query), {100, 300}), 20)};
+  add_oddities(all, query, udp(kR1, 53, kX, udp_port));
   return all;
 }
 
