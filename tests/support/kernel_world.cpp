@@ -232,6 +232,11 @@ class KernelTranslator : public Translator {
 
   Outcome frame(std::uint32_t ifindex, Bytes& frame) override {
     const auto before = counters();
+    give(ifindex, frame);
+    return {moved(before, counters()), {}};
+  }
+
+  void give(std::uint32_t ifindex, Bytes& frame) override {
     Bytes out(frame.size() + 256);
     xdp_md context{};
     context.data_end = static_cast<std::uint32_t>(frame.size());
@@ -247,7 +252,6 @@ class KernelTranslator : public Translator {
     run.repeat = 1;
     check(bpf_prog_test_run_opts(bpf_program__fd(world_.skeleton().progs.apnat), &run) == 0, "run the program");
     frame.assign(out.begin(), out.begin() + run.data_size_out);
-    return {moved(before, counters()), {}};
   }
 
   std::vector<event_record> take_events() override {

@@ -31,6 +31,8 @@ class Translator {
   virtual World& world() = 0;
   // A frame on an interface, link header first. Returns the frame as it was left.
   virtual Outcome frame(std::uint32_t ifindex, Bytes& frame) = 0;
+  // The same without a verdict; the kernel's may be given frames by several threads at once.
+  virtual void give(std::uint32_t ifindex, Bytes& bytes) { frame(ifindex, bytes); }
   virtual std::vector<event_record> take_events() = 0;
   // The event ring has no place, until told otherwise.
   virtual void refuse_events(bool refuse) = 0;
