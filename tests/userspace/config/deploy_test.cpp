@@ -8,9 +8,7 @@ using namespace apnat;
 
 namespace {
 
-std::filesystem::path deploy() {
-  return std::filesystem::path(__FILE__).parent_path().parent_path().parent_path().parent_path() / "deploy";
-}
+std::filesystem::path deploy() { return std::filesystem::path(APNAT_SOURCE_DIR) / "deploy"; }
 
 }  // namespace
 

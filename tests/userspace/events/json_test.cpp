@@ -54,8 +54,7 @@ TEST_CASE("text that is not plain cannot break a line or a JSON reader") {
 }
 
 TEST_CASE("every event there is satisfies the published schema") {
-  const auto here = std::filesystem::path(__FILE__).parent_path();
-  const auto root = here / "../../..";
+  const std::filesystem::path root = APNAT_SOURCE_DIR;
   const auto lines = std::filesystem::temp_directory_path() / ("apnat-events-" + std::to_string(::getpid()) + ".jsonl");
   std::set<std::size_t> kinds;
   {
@@ -66,7 +65,7 @@ TEST_CASE("every event there is satisfies the published schema") {
     }
   }
   REQUIRE(kinds.size() == std::variant_size_v<EventBody>);
-  const std::string command = "python3 " + (here / "validate_events.py").string() + " " +
+  const std::string command = "python3 " + (root / "tests/userspace/events/validate_events.py").string() + " " +
                               (root / "deploy/events.schema.json").string() + " " + lines.string() + " 2>&1";
   const int status = std::system(command.c_str());
   std::filesystem::remove(lines);
