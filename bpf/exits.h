@@ -30,7 +30,7 @@ _Static_assert(VERDICT_COUNT <= FATES, "every verdict has a fate");
 static const __u8 fates[FATES] = {
 	[VERDICT_CONTINUE] = FATE_DROP,
 	[VERDICT_COUNT ... FATES - 1] = FATE_DROP,
-#define VERDICT(name, fate, sentence) [VERDICT_##name] = FATE_##fate,
+#define VERDICT(name, fate, icmp, sentence) [VERDICT_##name] = FATE_##fate,
 #include <apnat/verdicts.def>
 #undef VERDICT
 };
@@ -38,7 +38,8 @@ static const __u8 fates[FATES] = {
 step_inline void count_verdict(enum verdict verdict)
 {
 	__u32 index = verdict;
-	__u64 *count = bpf_map_lookup_elem(&verdict_counters, &index);
+	__u64 *count = options.slow_path ? bpf_map_lookup_elem(&slow_path_counters, &index) :
+					   bpf_map_lookup_elem(&verdict_counters, &index);
 
 	if (count)
 		*count += 1;
@@ -106,12 +107,100 @@ step_inline int forward(struct translation *t, struct xdp_md *ctx, enum verdict 
 	return action;
 }
 
+/* To the agent's socket of the device and queue the frame came in by. */
+step_inline int punt(struct xdp_md *ctx, enum verdict *verdict)
+{
+	const struct interface *device = find_interface(NULL, ctx->ingress_ifindex);
+	__u32 queue = ctx->rx_queue_index;
+
+	if (!options.punt_several_buffers && bpf_xdp_get_buff_len(ctx) > ctx->data_end - ctx->data) {
+		*verdict = VERDICT_SLOW_PATH_TOO_LARGE;
+		return XDP_DROP;
+	}
+	if (!device || queue >= device->xsk_sockets)
+		return XDP_DROP;
+	return bpf_redirect_map(&xsk_sockets, device->first_xsk_socket + queue, XDP_DROP);
+}
+
+/* How many refused frames each processor hands on within a tick: enough for every sender that means well to be told,
+ * too few to keep the slow path from its fragments. */
+enum { REFUSALS_TOLD_A_TICK = 16 };
+
+struct refusals_told {
+	__u32 tick;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct refusals_told);
+} refusals_told SEC(".maps");
+
+step_inline int may_tell_refusal(__u32 now)
+{
+	__u32 index = 0;
+	struct refusals_told *told = bpf_map_lookup_elem(&refusals_told, &index);
+
+	if (!told)
+		return 0;
+	if (told->tick != now) {
+		told->tick = now;
+		told->count = 0;
+	}
+	return told->count++ < REFUSALS_TOLD_A_TICK;
+}
+
+/* The packet has ended; its frame may still tell the agent what to answer. */
+step_inline int refuse(struct translation *t, struct xdp_md *ctx)
+{
+	enum verdict ignored;
+
+	return may_tell_refusal(t->now) ? punt(ctx, &ignored) : XDP_DROP;
+}
+
+/* The slow path's copy: the datagram stays in the run's buffer, the answer says what is to be done with it. */
+step_inline int hand_back(struct translation *t, struct xdp_md *ctx, enum verdict verdict, int is_forwarded)
+{
+	__u32 index = 0;
+	struct slow_path_answer *answer = bpf_map_lookup_elem(&slow_path_answer, &index);
+	const struct interface *egress;
+
+	if (!answer)
+		return VERDICT_TABLE_MISSING;
+	__builtin_memset(answer, 0, sizeof(*answer));
+	answer->network_offset = t->network_offset;
+	answer->interface_ifindex = t->interface_ifindex;
+	answer->outbound = t->direction == DIRECTION_OUTBOUND;
+	answer->hairpin = t->hairpin;
+	if (is_forwarded || is_finished_by_kernel(verdict)) {
+		answer->egress_ifindex = t->route.egress_ifindex;
+		answer->mtu = t->route.mtu;
+	}
+	if (is_forwarded) {
+		egress = find_interface(t->world, t->route.egress_ifindex);
+		if (!egress || (options.vlans && !fit_tags(t, ctx, egress)) || !write_link_header(t, egress)) {
+			verdict = VERDICT_REWRITE_FAILED;
+		} else {
+			answer->device_ifindex = egress->redirect_ifindex;
+			answer->network_offset =
+				sizeof(struct link_header) + egress->vlan_depth * sizeof(struct vlan_tag);
+		}
+	}
+	answer->verdict = verdict;
+	count_verdict(verdict);
+	return verdict;
+}
+
 step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict verdict)
 {
 	int action = XDP_DROP;
 	__u32 index = verdict;
 
 	keep_order(index);
+	if (options.slow_path)
+		return hand_back(t, ctx, verdict, fates[index & (FATES - 1)] == FATE_FORWARD);
 	switch (fates[index & (FATES - 1)]) {
 	case FATE_FORWARD:
 		action = forward(t, ctx, &verdict);
@@ -121,6 +210,14 @@ step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict ve
 		break;
 	case FATE_ANSWER:
 		action = XDP_TX;
+		break;
+	case FATE_PUNT:
+		action = punt(ctx, &verdict);
+		if (action != XDP_REDIRECT && verdict != VERDICT_SLOW_PATH_TOO_LARGE)
+			verdict = VERDICT_SLOW_PATH_AWAY;
+		break;
+	case FATE_REFUSE:
+		action = refuse(t, ctx);
 		break;
 	default:
 		break;

@@ -47,6 +47,16 @@ ROWS(forward_sets, forward_set, FORWARD_SETS, BPF_F_MMAPABLE);
 ROWS(interfaces, interface, MAX_IFINDEX, 0);
 ROWS(vlan_members, vlan_member, MAX_VLAN_TABLES * VLANS_PER_TABLE, 0);
 ROWS(node_state, node_state, 1, BPF_F_MMAPABLE);
+ROWS(ipv4_ids, ipv4_id_row, IPV4_ID_ROWS, BPF_F_MMAPABLE);
+ROWS(slow_path_answer, slow_path_answer, 1, BPF_F_MMAPABLE);
+
+/* The agent's sockets. They leave the map by themselves when the agent dies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, MAX_XSK_SOCKETS);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsk_sockets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -61,6 +71,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } verdict_counters SEC(".maps");
+
+/* The same of datagrams that the slow path runs through its copy: they are made of packets already counted above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} slow_path_counters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -51,15 +51,15 @@ step_inline struct remembered_route *find_remembered(__be32 destination)
 }
 
 /* The kernel's answer. memset and named fields: an initialiser of the anonymous union loses `family` with some
- * compilers. *mtu: of the route, where there is one. */
-step_inline enum route_result ask_kernel(struct world *world, struct route *route, __u16 *mtu)
+ * compilers. A length of 0 is not held against the MTU: the slow path cuts what is too large itself. */
+step_inline enum route_result ask_kernel(struct world *world, struct route *route)
 {
 	struct bpf_fib_lookup lookup;
 
 	__builtin_memset(&lookup, 0, sizeof(lookup));
 	lookup.family = AF_INET;
 	lookup.l4_protocol = route->protocol;
-	lookup.tot_len = route->total_length_host;
+	lookup.tot_len = options.slow_path ? 0 : route->total_length_host;
 	lookup.ifindex = route->ingress_ifindex;
 	lookup.tos = route->tos;
 	lookup.ipv4_src = route->source;
@@ -69,9 +69,10 @@ step_inline enum route_result ask_kernel(struct world *world, struct route *rout
 		route->egress_ifindex = lookup.ifindex;
 		copy_mac(route->source_mac, (const __be16 *)lookup.smac);
 		copy_mac(route->destination_mac, (const __be16 *)lookup.dmac);
-		*mtu = lookup.mtu_result;
+		route->mtu = lookup.mtu_result;
 		return ROUTE_FOUND;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		route->egress_ifindex = lookup.ifindex;
 		return ROUTE_NO_NEIGHBOUR;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
 		return ROUTE_TOO_BIG;
@@ -95,13 +96,13 @@ step_inline int is_remembered(const struct remembered_route *row, const struct r
 	       route->total_length_host <= row->mtu;
 }
 
-step_inline void remember(struct remembered_route *row, const struct route *route, __u16 mtu)
+step_inline void remember(struct remembered_route *row, const struct route *route)
 {
 	row->destination = route->destination;
 	row->ingress_ifindex = route->ingress_ifindex;
 	row->tick = route->now;
 	row->egress_ifindex = route->egress_ifindex;
-	row->mtu = mtu;
+	row->mtu = route->mtu;
 	row->tos = route->tos;
 	copy_mac(row->source_mac, route->source_mac);
 	copy_mac(row->destination_mac, route->destination_mac);
@@ -109,9 +110,9 @@ step_inline void remember(struct remembered_route *row, const struct route *rout
 
 static inline enum route_result find_route(struct world *world, struct route *route)
 {
-	struct remembered_route *row = options.route_memory_off ? NULL : find_remembered(route->destination);
+	struct remembered_route *row =
+		options.route_memory_off || options.slow_path ? NULL : find_remembered(route->destination);
 	enum route_result result;
-	__u16 mtu = 0;
 
 	if (row && is_remembered(row, route)) {
 		route->egress_ifindex = row->egress_ifindex;
@@ -119,9 +120,9 @@ static inline enum route_result find_route(struct world *world, struct route *ro
 		copy_mac(route->destination_mac, row->destination_mac);
 		return ROUTE_FOUND;
 	}
-	result = ask_kernel(world, route, &mtu);
+	result = ask_kernel(world, route);
 	if (row && result == ROUTE_FOUND)
-		remember(row, route, mtu);
+		remember(row, route);
 	return result;
 }
 

@@ -91,6 +91,8 @@ struct refusal {
 	__u16 ifindex;
 	__be32 subscriber;
 	__be32 source;
+	__be32 external_address;
+	__u8 protocol;
 };
 
 /* An empty one, in this processor's scratch room; NULL: no such room. */
@@ -129,6 +131,8 @@ step_inline void tell_refusal(const struct refusal *what, __u32 *suppressed)
 	record->tai_ns = now_tai_ns(what->world);
 	record->subscriber = what->subscriber;
 	record->internal_address = what->source;
+	record->external_address = what->external_address;
+	record->protocol = what->protocol;
 	record->ifindex = what->ifindex;
 	record->limit = what->limit;
 	record->suppressed = *suppressed;
@@ -154,6 +158,10 @@ step_apart int report(const struct refusal *what)
 		if (activity && is_time_to_report(what, &activity->exhaustion_reported,
 						  &activity->exhaustions_suppressed))
 			tell_refusal(what, &activity->exhaustions_suppressed);
+	} else if (what->type == EVENT_IPV4_ID_REPEATED) {
+		node = find_node_state(what->world);
+		if (node && is_time_to_report(what, &node->id_repeat_reported, &node->id_repeats_suppressed))
+			tell_refusal(what, &node->id_repeats_suppressed);
 	} else {
 		node = find_node_state(what->world);
 		if (node && is_time_to_report(what, &node->spoofing_reported, &node->spoofings_suppressed))

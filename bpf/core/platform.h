@@ -43,6 +43,7 @@ static inline struct mapping_set *find_mapping_set(struct world *world, __u32 ta
 static inline struct creation_set *find_creation_set(struct world *world, __u32 tables, __u32 set);
 static inline struct port_block *find_port_block(struct world *world, __u32 tables, __u32 block);
 static inline const struct forward_set *find_forward_set(struct world *world, __u32 set);
+static inline struct ipv4_id_row *find_ipv4_id_row(struct world *world, __u32 row);
 
 /* Room that is this processor's alone until the packet is done; the stack is small. Never NULL in practice. */
 struct scratch;
@@ -71,6 +72,7 @@ struct route {
 	__u32 egress_ifindex;
 	__be16 source_mac[3];
 	__be16 destination_mac[3];
+	__u16 mtu;		/* of the way out; known to the slow path only, which no length stops here */
 };
 static inline enum route_result find_route(struct world *world, struct route *route);
 

@@ -1,5 +1,5 @@
 /* rewrite.h - the only file that writes to a frame: addresses, ports, checksums
- * (RFC 1624, never recomputed: a wrong sum stays wrong, ID-11), TTL, MSS. */
+ * (RFC 1624, never recomputed: a wrong sum stays wrong, ID-11), the ID, TTL, MSS. */
 #ifndef APNAT_CORE_REWRITE_H
 #define APNAT_CORE_REWRITE_H
 
@@ -13,10 +13,15 @@ enum {
 	TCP_CHECK_END = 18,	/* bytes of a quoted TCP header up to its checksum */
 };
 
-step_inline void rewrite_addresses(struct translation *t)
+step_inline void rewrite_network(struct translation *t)
 {
 	__u64 changes = change32(t->source, t->new_source) + change32(t->destination, t->new_destination);
 
+	if (t->new_id != t->ip->id || t->new_fragment_field != t->ip->frag_off) {
+		changes += change16(t->ip->id, t->new_id) + change16(t->ip->frag_off, t->new_fragment_field);
+		t->ip->id = t->new_id;
+		t->ip->frag_off = t->new_fragment_field;
+	}
 	t->ip->saddr = t->new_source;
 	t->ip->daddr = t->new_destination;
 	t->ip->check = update_check(t->ip->check, changes);
@@ -172,7 +177,7 @@ step_inline void rewrite_quote(struct translation *t)
 
 step_inline void rewrite(struct translation *t)
 {
-	rewrite_addresses(t);
+	rewrite_network(t);
 	if (t->icmp_error)
 		rewrite_quote(t);
 	else

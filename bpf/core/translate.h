@@ -2,7 +2,7 @@
  * order it happens; the includes are in visiting order too:
  *
  *   parse (checksum) -> owner (directory) -> hairpin, find (mapping, port_block,
- *   port_layout, slot_hash, lifetime, announce) or icmp -> way_out -> rewrite
+ *   port_layout, slot_hash, lifetime, announce) or icmp -> way_out -> ipv4_id -> rewrite
  *
  * Steps do not call steps and count nothing; each returns the packet's end or
  * VERDICT_CONTINUE. core/README.md has the rules of this restricted C. */
@@ -10,7 +10,7 @@
 #define APNAT_CORE_TRANSLATE_H
 
 #include "owner.h"
-#include "way_out.h"
+#include "ipv4_id.h"
 #include "arp.h"
 
 /* The packet becomes what it shall be, as far as it is ours to finish. */
@@ -18,16 +18,18 @@ step_inline enum verdict send(struct translation *t)
 {
 	enum verdict verdict = find_way_out(t);
 
-	if (is_forwarded(verdict)) {
-		rewrite(t);
+	if (!is_forwarded(verdict) && !is_finished_by_kernel(verdict))
+		return verdict;
+	TRY(own_identification(t, verdict));
+	rewrite(t);
+	/* A kernel that forwards does this itself; what the slow path hands to it does not pass there. */
+	if (is_forwarded(verdict) || the_options(t->world)->slow_path)
 		decrement_ttl(t);
-	} else if (is_finished_by_kernel(verdict)) {
-		rewrite(t);
-	}
 	return verdict;
 }
 
-/* RFC 1858, RFC 6864: a fragment has no ports, and its ID is not ours. Never translated one by one. */
+/* RFC 1858, RFC 6864: a fragment has no ports, and its ID is not ours. Never translated one by one: the agent puts
+ * the datagram together and runs it through here again, whole. */
 step_inline enum verdict stop_fragment(struct translation *t)
 {
 	return is_fragment(t) ? VERDICT_FRAGMENT : VERDICT_CONTINUE;
@@ -75,8 +77,8 @@ step_inline enum verdict translate_ipv4(struct translation *t)
 {
 	TRY(parse_network(t));		/* IPv4 header and options */
 	TRY(find_owner(t));		/* subscriber's, the pool's, the kernel's? */
-	TRY(stop_fragment(t));
 	TRY(stop_expired(t));
+	TRY(stop_fragment(t));
 	TRY(parse_transport(t));	/* ports, identifier, or the quoted packet's */
 	begin_unchanged(t);
 	if (t->direction == DIRECTION_OUTBOUND)
@@ -91,8 +93,8 @@ step_inline int is_for_gateway_after_all(const struct translation *t, enum verdi
 {
 	if (!t->external || !(t->external->flags & ADDRESS_LOCAL))
 		return 0;
-	return verdict == VERDICT_FRAGMENT || verdict == VERDICT_UNSOLICITED_QUERY ||
-	       verdict == VERDICT_UNSUPPORTED_ICMP || verdict == VERDICT_UNSUPPORTED_PROTOCOL ||
+	return verdict == VERDICT_UNSOLICITED_QUERY || verdict == VERDICT_UNSUPPORTED_ICMP ||
+	       verdict == VERDICT_UNSUPPORTED_PROTOCOL ||
 	       verdict == VERDICT_ICMP_ERROR_NO_MAPPING || verdict == VERDICT_ICMP_ERROR_BAD_QUOTE;
 }
 

@@ -139,6 +139,8 @@ struct translation {
 	__be16 new_source_port;
 	__be16 new_destination_port;
 	__u8 hairpin;
+	__be16 new_id;
+	__be16 new_fragment_field;
 
 	struct route route;
 };

@@ -36,6 +36,8 @@ step_inline enum verdict find_way_out(struct translation *t)
 	t->route.protocol = t->ip->protocol;
 	t->route.tos = t->ip->tos;
 	t->route.now = t->now;
+	t->route.egress_ifindex = 0;
+	t->route.mtu = 0;
 	switch (find_route(t->world, &t->route)) {
 	case ROUTE_FOUND:
 		break;

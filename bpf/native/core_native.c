@@ -93,7 +93,7 @@ uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags)
 enum fate core_fate(enum verdict verdict)
 {
 	switch (verdict) {
-#define VERDICT(name, fate, sentence) \
+#define VERDICT(name, fate, icmp, sentence) \
 	case VERDICT_##name:          \
 		return FATE_##fate;
 #include <apnat/verdicts.def>
@@ -103,10 +103,23 @@ enum fate core_fate(enum verdict verdict)
 	}
 }
 
+enum icmp_answer core_icmp_answer(enum verdict verdict)
+{
+	switch (verdict) {
+#define VERDICT(name, fate, icmp, sentence) \
+	case VERDICT_##name:                  \
+		return ICMP_ANSWER_##icmp;
+#include <apnat/verdicts.def>
+#undef VERDICT
+	default:
+		return ICMP_ANSWER_NONE;
+	}
+}
+
 const char *core_verdict_name(enum verdict verdict)
 {
 	switch (verdict) {
-#define VERDICT(name, fate, sentence) \
+#define VERDICT(name, fate, icmp, sentence) \
 	case VERDICT_##name:          \
 		return #name;
 #include <apnat/verdicts.def>
@@ -119,7 +132,7 @@ const char *core_verdict_name(enum verdict verdict)
 const char *core_verdict_sentence(enum verdict verdict)
 {
 	switch (verdict) {
-#define VERDICT(name, fate, sentence) \
+#define VERDICT(name, fate, icmp, sentence) \
 	case VERDICT_##name:          \
 		return sentence;
 #include <apnat/verdicts.def>

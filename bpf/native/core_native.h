@@ -27,6 +27,7 @@ struct core_route {
 	uint32_t egress_ifindex;
 	uint8_t source_mac[6];
 	uint8_t destination_mac[6];
+	uint16_t mtu;
 };
 
 enum core_route_result {
@@ -61,6 +62,7 @@ struct core_verbs {
 	struct creation_set *(*find_creation_set)(void *self, uint32_t tables, uint32_t set);
 	struct port_block *(*find_port_block)(void *self, uint32_t tables, uint32_t block);
 	const struct forward_set *(*find_forward_set)(void *self, uint32_t set);
+	struct ipv4_id_row *(*find_ipv4_id_row)(void *self, uint32_t row);
 	enum core_route_result (*find_route)(void *self, struct core_route *route);
 	struct event_record *(*reserve_event)(void *self);	/* NULL: the ring is full */
 	void (*submit_event)(void *self, struct event_record *record);
@@ -98,8 +100,9 @@ uint32_t core_lifetime_ticks(const struct options *options, uint8_t protocol, ui
 uint32_t core_next_state_outbound(uint32_t state, uint8_t tcp_flags, uint32_t remote_tag);
 uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags);
 
-/* FATE_... of a verdict; its name; the sentence that tells a person. */
+/* FATE_... of a verdict; the ICMP error its sender is told by; its name; the sentence that tells a person. */
 enum fate core_fate(enum verdict verdict);
+enum icmp_answer core_icmp_answer(enum verdict verdict);
 const char *core_verdict_name(enum verdict verdict);
 const char *core_verdict_sentence(enum verdict verdict);
 

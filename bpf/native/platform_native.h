@@ -61,6 +61,7 @@ FIND_ROW(find_pool, const struct pool)
 FIND_ROW(find_pool_activity, struct pool_activity)
 FIND_ROW(find_pool_address, const struct pool_address)
 FIND_ROW(find_forward_set, const struct forward_set)
+FIND_ROW(find_ipv4_id_row, struct ipv4_id_row)
 FIND_IN_TABLE(find_mapping_set, struct mapping_set)
 FIND_IN_TABLE(find_creation_set, struct creation_set)
 FIND_IN_TABLE(find_port_block, struct port_block)
@@ -80,6 +81,7 @@ static inline enum route_result find_route(struct world *world, struct route *ro
 	enum core_route_result result = world->verbs->find_route(world->self, &asked);
 
 	route->egress_ifindex = asked.egress_ifindex;
+	route->mtu = asked.mtu;
 	memcpy(route->source_mac, asked.source_mac, 6);
 	memcpy(route->destination_mac, asked.destination_mac, 6);
 	return (enum route_result)result;

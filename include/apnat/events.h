@@ -13,6 +13,7 @@ enum event_type {
 	EVENT_POOL_EXHAUSTED = 4,
 	EVENT_SOURCE_SPOOFED = 5,
 	EVENT_MAPPING_DELETED = 6,	/* written by the program when it takes an expired mapping's port */
+	EVENT_IPV4_ID_REPEATED = 7,	/* external_address, protocol; the destination is not recorded (LOG-5) */
 };
 
 struct event_record {

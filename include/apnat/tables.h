@@ -55,6 +55,10 @@ enum {
 	MAX_IFINDEX = 65536,
 
 	EVENT_RING_BYTES = 16 * 1024 * 1024,
+
+	MAX_XSK_SOCKETS = 4096,		/* one a receive queue of each device */
+	IPV4_ID_ROWS = 65536,
+	IPV4_ID_SEGMENTS = 8,		/* of the 65,536 IDs: what is remembered of when they were used */
 };
 
 /* ---- addresses -> rows --------------------------------------------------- */
@@ -291,9 +295,11 @@ struct interface {
 	__be16 vlan_protocol[2];	/* outer first */
 	__be16 vlan_id[2];
 	__be16 mac[3];
-	__u8 reserved[2];
+	__u16 xsk_sockets;		/* a device's: sockets of the slow path, one a receive queue; 0: none */
+	__u32 first_xsk_socket;		/* in table xsk_sockets */
+	__u32 reserved;
 };
-ABI_SIZE(struct interface, 24);
+ABI_SIZE(struct interface, 32);
 
 /* Table `vlan_members`, index (table - 1) * 4096 + VLAN id -> ifindex of the sub-interface. */
 struct vlan_member {
@@ -301,6 +307,36 @@ struct vlan_member {
 	__u32 reserved;
 };
 ABI_SIZE(struct vlan_member, 8);
+
+/* ---- the IPv4 ID ------------------------------------------------------------- */
+
+/* Table `ipv4_ids`: what has been used up of the IDs towards the destinations that share this row. A row is chosen by
+ * a keyed hash of (source, destination, protocol); two that share one are as safe as one alone, they only come round
+ * sooner. IDs are given in the order of a keyed permutation of 0..65535, another for each (source, destination,
+ * protocol): `given` counts them. */
+struct ipv4_id_row {
+	__u32 given;		/* fetched and added */
+	__u32 reserved[7];
+	__u32 used_up_at[IPV4_ID_SEGMENTS];	/* ticks when the last ID of each eighth was given; 0: never yet */
+};
+ABI_SIZE(struct ipv4_id_row, 64);
+
+/* ---- the slow path ------------------------------------------------------------ */
+
+/* Table `slow_path_answer`, one row, memory-mapped: what the slow path's copy of the program did with the datagram it
+ * was run on (BPF_PROG_TEST_RUN; the datagram itself is the run's output, its link header ready for the way out). */
+struct slow_path_answer {
+	__u32 verdict;		/* enum verdict; also the program's return value */
+	__u32 egress_ifindex;	/* the (sub-)interface of the way out; 0: the verdict has none */
+	__u32 device_ifindex;	/* the device below it: where the frame is sent, its tags already on it */
+	__u32 mtu;		/* of the way out, link header not counted; 0: not known */
+	__u32 network_offset;	/* of the IPv4 header in the output */
+	__u32 interface_ifindex;	/* the (sub-)interface it came in by */
+	__u8 outbound;
+	__u8 hairpin;
+	__u8 reserved[6];
+};
+ABI_SIZE(struct slow_path_answer, 32);
 
 /* ---- the node ---------------------------------------------------------------- */
 
@@ -314,7 +350,11 @@ struct node_state {
 	__u32 spoofing_reported;	/* ticks of the last source_spoofed event */
 	__u32 spoofings_suppressed;
 	__u64 started_at_ns;		/* CLOCK_TAI of the tables' making */
-	__u64 unused[4];
+	__u64 ids_repeated;		/* IPv4 IDs that had to be given again within their lifetime */
+	__u64 ids_made_atomic;		/* packets that got DF instead */
+	__u32 id_repeat_reported;	/* ticks of the last ipv4_id_repeated event */
+	__u32 id_repeats_suppressed;
+	__u64 unused;
 };
 ABI_SIZE(struct node_state, 104);
 

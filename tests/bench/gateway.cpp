@@ -80,7 +80,7 @@ Result<Verdicts> verdicts(const Gateway& gateway) {
 std::string difference(const Verdicts& before, const Verdicts& after) {
   static constexpr const char* kNames[] = {
       "CONTINUE",
-#define VERDICT(name, fate, sentence) #name,
+#define VERDICT(name, fate, icmp, sentence) #name,
 #include <apnat/verdicts.def>
 #undef VERDICT
   };

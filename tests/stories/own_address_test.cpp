@@ -20,16 +20,14 @@ void check_left_to_gateway(const Outcome& outcome, const Packet& sent) {
 }
 
 std::vector<Packet> packets_for_the_gateway(std::string_view from) {
-  return {
-      udp(from, 5000, kX, 53),
-      tcp(from, 5000, kX, 22, "S"),
-      tcp(from, 5000, kX, 22, "A"),
-      ping(from, 7, kX),
-      Ipv4{.source = from, .destination = kX} / IcmpQuery{.id = 7, .type = 0},
-      Ipv4{.source = from, .destination = kX} / IcmpError{} / udp(kX, 9, from, 53),
-      Ipv4{.source = from, .destination = kX, .protocol = std::uint8_t{89}} / Data(40),
-      Ipv4{.source = from, .destination = kX, .more_fragments = true} / Udp{.source = 1, .destination = 2} / Data(8),
-      Ipv4{.source = from, .destination = kX, .ttl = 1, .protocol = std::uint8_t{89}} / Data(40)};
+  return {udp(from, 5000, kX, 53),
+          tcp(from, 5000, kX, 22, "S"),
+          tcp(from, 5000, kX, 22, "A"),
+          ping(from, 7, kX),
+          Ipv4{.source = from, .destination = kX} / IcmpQuery{.id = 7, .type = 0},
+          Ipv4{.source = from, .destination = kX} / IcmpError{} / udp(kX, 9, from, 53),
+          Ipv4{.source = from, .destination = kX, .protocol = std::uint8_t{89}} / Data(40),
+          Ipv4{.source = from, .destination = kX, .ttl = 1, .protocol = std::uint8_t{89}} / Data(40)};
 }
 
 }  // namespace
@@ -59,6 +57,13 @@ TEST_CASE("from inside, the gateway is reached at its external address", "[rfc18
       check_left_to_gateway(verdict, packet);
   }
   CHECK(nat->count_mappings() == 0);
+}
+
+TEST_CASE("whose a fragment for the gateway's address is, only the whole datagram tells", "[FRAG-1]") {
+  auto nat = with_own_address(GENERATE(from_range(translators())));
+  const Packet first =
+      Ipv4{.source = kR1, .destination = kX, .more_fragments = true} / Udp{.source = 1, .destination = 2} / Data(8);
+  CHECK(nat->inbound(first) == VERDICT_FRAGMENT);
 }
 
 TEST_CASE("a path-MTU message about the gateway's own packet is the gateway's, believable or not", "[SEC-18]") {

@@ -107,6 +107,7 @@ class KernelWorld : public World {
     pools_.emplace(bpf_map__fd(maps.pools), MAX_POOLS);
     pool_addresses_.emplace(bpf_map__fd(maps.pool_addresses), MAX_EXTERNAL_TABLES * 2);
     forward_sets_.emplace(bpf_map__fd(maps.forward_sets), FORWARD_SETS);
+    ipv4_ids_.emplace(bpf_map__fd(maps.ipv4_ids), IPV4_ID_ROWS);
     subscribers_.emplace(maps.subscriber_tables, SUBSCRIBERS_PER_TABLE);
     mappings_.emplace(maps.mapping_tables, SETS_PER_ADDRESS);
     creations_.emplace(maps.creation_tables, SETS_PER_ADDRESS);
@@ -132,6 +133,7 @@ class KernelWorld : public World {
   struct creation_set& creation_set(std::uint32_t t, std::uint32_t set) override { return creations_->at(t, set); }
   struct port_block& port_block(std::uint32_t t, std::uint32_t block) override { return blocks_->at(t, block); }
   struct forward_set& forward_set(std::uint32_t set) override { return (*forward_sets_)[set]; }
+  struct ipv4_id_row& ipv4_id_row(std::uint32_t row) override { return (*ipv4_ids_)[row]; }
   void put_root(std::uint32_t i, const struct directory_root& row) override {
     put(skeleton_->maps.directory_roots, i, &row);
   }
@@ -181,6 +183,7 @@ class KernelWorld : public World {
   std::optional<Rows<struct pool>> pools_;
   std::optional<Rows<struct pool_address>> pool_addresses_;
   std::optional<Rows<struct forward_set>> forward_sets_;
+  std::optional<Rows<struct ipv4_id_row>> ipv4_ids_;
   std::optional<Tables<struct subscriber>> subscribers_;
   std::optional<Tables<struct mapping_set>> mappings_;
   std::optional<Tables<struct creation_set>> creations_;
@@ -285,7 +288,8 @@ class KernelTranslator : public Translator {
       verdict = i;
     }
     if (verdict == -1) throw std::runtime_error("a packet moved no counter");
-    return static_cast<enum verdict>(verdict);
+    // No socket of a slow path is bound here: what would go up to it is told from what nobody sends up elsewhere.
+    return verdict == VERDICT_SLOW_PATH_AWAY ? VERDICT_FRAGMENT : static_cast<enum verdict>(verdict);
   }
 
   KernelWorld world_;

@@ -29,6 +29,7 @@ class World {
   virtual struct creation_set& creation_set(std::uint32_t tables, std::uint32_t set) = 0;
   virtual struct port_block& port_block(std::uint32_t tables, std::uint32_t block) = 0;
   virtual struct forward_set& forward_set(std::uint32_t set) = 0;
+  virtual struct ipv4_id_row& ipv4_id_row(std::uint32_t row) = 0;
   virtual void put_root(std::uint32_t index, const struct directory_root& row) = 0;
   virtual void put_chunk(std::uint32_t index, const struct directory_chunk& row) = 0;
   virtual void put_interface(std::uint32_t ifindex, const struct interface& row) = 0;
@@ -72,6 +73,9 @@ struct NatSpec {
   bool proxy_arp = false;
   bool vlans = false;
   bool forwards = true;
+  enum ipv4_id_atomic ipv4_id_atomic = ATOMIC_ID_KEEP;
+  enum ipv4_id_on_repeat ipv4_id_on_repeat = ID_REPEAT_COUNT;
+  bool slow_path = false;
 };
 
 // The options a specification needs (to be known before a program is loaded).

@@ -13,7 +13,7 @@ namespace apnat {
 namespace {
 
 const std::map<std::string, std::string, std::less<>> kSentences = {
-#define VERDICT(name, fate, sentence) {#name, sentence},
+#define VERDICT(name, fate, icmp, sentence) {#name, sentence},
 #include "apnat/verdicts.def"
 #undef VERDICT
 };

@@ -3,13 +3,14 @@
 
 #include <array>
 #include <cmath>
+#include <numeric>
 
 namespace apnat {
 namespace {
 
 constexpr std::array<enum fate, VERDICT_COUNT> kFates = {
     FATE_PASS,  // VERDICT_CONTINUE: no packet ends so
-#define VERDICT(name, fate, sentence) FATE_##fate,
+#define VERDICT(name, fate, icmp, sentence) FATE_##fate,
 #include "apnat/verdicts.def"
 #undef VERDICT
 };
@@ -19,7 +20,7 @@ constexpr std::array<enum fate, VERDICT_COUNT> kFates = {
 PacketRates packet_rates(const CounterSample& before, const CounterSample& now) {
   PacketRates rates;
   const double seconds = static_cast<double>(now.monotonic_ns - before.monotonic_ns) / 1e9;
-  std::array<std::uint64_t, 4> grown{};
+  std::array<std::uint64_t, FATE_DROP + 1> grown{};
   for (std::size_t verdict = 1; verdict < now.verdicts.size() && verdict < kFates.size(); ++verdict) {
     const std::uint64_t then = verdict < before.verdicts.size() ? before.verdicts[verdict] : 0;
     rates.total += now.verdicts[verdict];
@@ -32,8 +33,9 @@ PacketRates packet_rates(const CounterSample& before, const CounterSample& now) 
   rates.forwarded_per_second = rate(grown[FATE_FORWARD]);
   rates.passed_per_second = rate(grown[FATE_PASS]);
   rates.answered_per_second = rate(grown[FATE_ANSWER]);
-  rates.dropped_per_second = rate(grown[FATE_DROP]);
-  rates.per_second = rate(grown[FATE_FORWARD] + grown[FATE_PASS] + grown[FATE_ANSWER] + grown[FATE_DROP]);
+  rates.dropped_per_second = rate(grown[FATE_DROP] + grown[FATE_REFUSE]);
+  rates.punted_per_second = rate(grown[FATE_PUNT]);
+  rates.per_second = rate(std::accumulate(grown.begin(), grown.end(), std::uint64_t{0}));
   return rates;
 }
 

@@ -11,6 +11,7 @@ struct PacketRates {
   std::uint64_t forwarded_per_second = 0;
   std::uint64_t passed_per_second = 0;
   std::uint64_t answered_per_second = 0;
+  std::uint64_t punted_per_second = 0;  // to the slow path
   std::uint64_t dropped_per_second = 0;
 };
 

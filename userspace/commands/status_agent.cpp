@@ -37,6 +37,7 @@ Json packets_shape(const AgentFigures& figures) {
               {"forwarded_per_second", rates.forwarded_per_second},
               {"passed_per_second", rates.passed_per_second},
               {"answered_per_second", rates.answered_per_second},
+              {"punted_per_second", rates.punted_per_second},
               {"dropped_per_second", rates.dropped_per_second}};
 }
 

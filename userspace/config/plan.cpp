@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -25,6 +26,32 @@ std::uint32_t ticks(std::uint32_t seconds) {
 
 bool any(const std::vector<PoolConfig>& pools, auto has) { return std::ranges::any_of(pools, has); }
 
+enum ipv4_id_atomic atomic_of(AtomicId atomic) {
+  switch (atomic) {
+    case AtomicId::kKeep:
+      return ATOMIC_ID_KEEP;
+    case AtomicId::kZero:
+      return ATOMIC_ID_ZERO;
+    case AtomicId::kRandom:
+      return ATOMIC_ID_RANDOM;
+    case AtomicId::kLow4:
+      return ATOMIC_ID_LOW4;
+  }
+  std::abort();  // the enum has no other value
+}
+
+enum ipv4_id_on_repeat on_repeat_of(OnIdRepeat on_repeat) {
+  switch (on_repeat) {
+    case OnIdRepeat::kCount:
+      return ID_REPEAT_COUNT;
+    case OnIdRepeat::kMakeAtomic:
+      return ID_REPEAT_MAKE_ATOMIC;
+    case OnIdRepeat::kDrop:
+      return ID_REPEAT_DROP;
+  }
+  std::abort();  // the enum has no other value
+}
+
 struct options options_of(const Config& config) {
   struct options options{};
   options.psid_layout = any(config.pools, [](const PoolConfig& p) { return p.port_layout == LAYOUT_PSID; });
@@ -41,6 +68,9 @@ struct options options_of(const Config& config) {
   options.event_interval_ticks = ticks(kEventIntervalSeconds);
   options.packet_too_big_floor = config.mtu.packet_too_big_floor;
   options.tcp_mss_clamp = config.mtu.tcp_mss_clamp;
+  options.ipv4_id_atomic = static_cast<__u8>(atomic_of(config.ipv4_id.atomic));
+  options.ipv4_id_on_repeat = static_cast<__u8>(on_repeat_of(config.ipv4_id.on_repeat));
+  options.ipv4_id_ticks = ticks(config.ipv4_id.uniqueness_seconds);
   return options;
 }
 

@@ -94,10 +94,11 @@ Result<Explanation> explain(const Datapath& datapath, const std::string& interfa
   core_result result{};
   core_translate(&ExplainWorld::verbs(), &world, copy.data(), copy.size(), ifindex, &result);
 
-  Explanation explanation{.verdict = core_verdict_name(result.verdict),
-                          .fate = std::array{"forward", "pass", "answer", "drop"}[core_fate(result.verdict)],
-                          .sentence = core_verdict_sentence(result.verdict),
-                          .steps = {}};
+  Explanation explanation{
+      .verdict = core_verdict_name(result.verdict),
+      .fate = std::array{"forward", "pass", "answer", "punt", "refuse", "drop"}[core_fate(result.verdict)],
+      .sentence = core_verdict_sentence(result.verdict),
+      .steps = {}};
   const std::size_t network =
       std::min<std::size_t>(result.network_offset == 0 ? 14 : result.network_offset, copy.size());
   explanation.steps.push_back(fmt::format("comes in by {}: {}", interface, packet_text(frame.subspan(network))));

@@ -90,6 +90,9 @@ struct ExplainVerbs {
   static const struct forward_set* find_forward_set(void* self, std::uint32_t i) {
     return keep(world(self).forward_sets_, i, at(rows(self).forward_sets, i));
   }
+  static struct ipv4_id_row* find_ipv4_id_row(void* self, std::uint32_t i) {
+    return keep(world(self).ipv4_ids_, i, at(rows(self).ipv4_ids, i));
+  }
 
   static core_route_result find_route(void* self, core_route* route) {
     const auto way = way_to(Ip4::from_network(route->destination));
@@ -151,6 +154,7 @@ const core_verbs& ExplainWorld::verbs() {
       .find_creation_set = V::find_creation_set,
       .find_port_block = V::find_port_block,
       .find_forward_set = V::find_forward_set,
+      .find_ipv4_id_row = V::find_ipv4_id_row,
       .find_route = V::find_route,
       .reserve_event = V::reserve_event,
       .submit_event = V::submit_event,

@@ -53,6 +53,7 @@ class ExplainWorld {
   Copies<struct creation_set> creation_sets_;
   Copies<struct port_block> port_blocks_;
   Copies<struct forward_set> forward_sets_;
+  Copies<struct ipv4_id_row> ipv4_ids_;
 };
 
 }  // namespace apnat

@@ -57,6 +57,7 @@ struct Rows {
   std::span<pool_address> pool_addresses;
   std::span<external_address> external_addresses;
   std::span<forward_set> forward_sets;
+  std::span<ipv4_id_row> ipv4_ids;
   node_state* node = nullptr;
   std::vector<std::span<subscriber>> subscriber_tables;  // by table number; empty: not made
   std::vector<AddressRows> addresses;                    // by tables number

@@ -91,6 +91,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   pool_addresses_ = TRY(map_pinned<pool_address>(pins, "pool_addresses", kPoolAddressRows));
   external_addresses_ = TRY(map_pinned<external_address>(pins, "external_addresses", MAX_EXTERNAL_ROWS));
   forward_sets_ = TRY(map_pinned<forward_set>(pins, "forward_sets", FORWARD_SETS));
+  ipv4_ids_ = TRY(map_pinned<ipv4_id_row>(pins, "ipv4_ids", IPV4_ID_ROWS));
   node_ = TRY(map_pinned<node_state>(pins, "node_state", 1));
   roots_ = TRY(open_called<directory_root>(pins, "directory_roots", DIRECTORY_ROOTS));
   chunks_ = TRY(open_called<directory_chunk>(pins, "directory_chunks", MAX_CHUNK_PAGES * CHUNKS_PER_PAGE));
@@ -104,6 +105,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
                .pool_addresses = pool_addresses_.rows(),
                .external_addresses = external_addresses_.rows(),
                .forward_sets = forward_sets_.rows(),
+               .ipv4_ids = ipv4_ids_.rows(),
                .node = node_.rows().data(),
                .subscriber_tables = std::vector<std::span<subscriber>>(MAX_SUBSCRIBER_TABLES),
                .addresses = std::vector<AddressRows>(MAX_EXTERNAL_TABLES)};

@@ -69,6 +69,7 @@ struct Datapath::Tables {
   Table<pool_address> pool_addresses_;
   Table<external_address> external_addresses_;
   Table<forward_set> forward_sets_;
+  Table<ipv4_id_row> ipv4_ids_;
   Table<node_state> node_;
   std::vector<Table<subscriber>> subscriber_tables_;
   std::vector<AddressTables> addresses_;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kVerdictNames = {
     "CONTINUE",
-#define VERDICT(name, fate, sentence) #name,
+#define VERDICT(name, fate, icmp, sentence) #name,
 #include "apnat/verdicts.def"
 #undef VERDICT
 };
@@ -69,6 +69,10 @@ struct Reader {
             verdict_name(record.verdict), record.suppressed};
   }
 
+  Ipv4IdRepeated ipv4_id_repeated() const {
+    return {Ip4::from_network(record.external_address), record.protocol, record.suppressed};
+  }
+
   Gap unknown() const {
     return {record.seq, record.seq,
             fmt::format("record of type {}, version {} is not known to this agent", record.type, record.version)};
@@ -89,6 +93,8 @@ struct Reader {
         return pool_exhausted();
       case EVENT_SOURCE_SPOOFED:
         return source_spoofed();
+      case EVENT_IPV4_ID_REPEATED:
+        return ipv4_id_repeated();
       default:
         return unknown();
     }

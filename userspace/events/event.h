@@ -73,6 +73,14 @@ struct SourceSpoofed {
   std::uint32_t suppressed = 0;
 };
 
+// IPv4 IDs from one external address had to be given again within their lifetime. Says nothing of where to:
+// destinations are not recorded unless asked for.
+struct Ipv4IdRepeated {
+  Ip4 external_address;
+  std::uint8_t protocol = 0;
+  std::uint32_t suppressed = 0;
+};
+
 struct ConfigApplied {
   std::string hash;
   std::string parameters;
@@ -94,8 +102,9 @@ struct Gap {
   std::string reason;
 };
 
-using EventBody = std::variant<PortBlockAssigned, PortBlockReleased, MappingCreated, MappingDeleted, QuotaExceeded,
-                               PoolExhausted, SourceSpoofed, ConfigApplied, AgentStarted, AgentStopped, Gap>;
+using EventBody =
+    std::variant<PortBlockAssigned, PortBlockReleased, MappingCreated, MappingDeleted, QuotaExceeded, PoolExhausted,
+                 SourceSpoofed, Ipv4IdRepeated, ConfigApplied, AgentStarted, AgentStopped, Gap>;
 
 struct Event {
   std::uint64_t seq = 0;

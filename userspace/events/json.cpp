@@ -74,6 +74,7 @@ struct Name {
   std::string_view operator()(const QuotaExceeded&) const { return "quota_exceeded"; }
   std::string_view operator()(const PoolExhausted&) const { return "pool_exhausted"; }
   std::string_view operator()(const SourceSpoofed&) const { return "source_spoofed"; }
+  std::string_view operator()(const Ipv4IdRepeated&) const { return "ipv4_id_repeated"; }
   std::string_view operator()(const ConfigApplied&) const { return "config_applied"; }
   std::string_view operator()(const AgentStarted&) const { return "agent_started"; }
   std::string_view operator()(const AgentStopped&) const { return "agent_stopped"; }
@@ -109,6 +110,10 @@ struct Fields {
   void operator()(const SourceSpoofed& e) const {
     line.string("source_address", e.source.text()).string("interface", e.interface);
     line.string("verdict", e.verdict).number("suppressed", e.suppressed);
+  }
+  void operator()(const Ipv4IdRepeated& e) const {
+    line.string("external_address", e.external_address.text()).string("protocol", protocol_name(e.protocol));
+    line.number("suppressed", e.suppressed);
   }
   void operator()(const ConfigApplied& e) const { line.string("hash", e.hash).string("parameters", e.parameters); }
   void operator()(const AgentStarted& e) const {

@@ -97,6 +97,14 @@ TEST_CASE("refusals name the verdict, the limit and how many were not told", "[L
   const auto spoofed = std::get<SourceSpoofed>(decoded(record).body);
   CHECK(spoofed.interface == "if7");
   CHECK(spoofed.verdict == "NOT_A_SUBSCRIBER");
+
+  record = record_of(EVENT_IPV4_ID_REPEATED);
+  record.protocol = 17;
+  record.suppressed = 17;
+  const auto repeated = std::get<Ipv4IdRepeated>(decoded(record).body);
+  CHECK(repeated.external_address == Ip4::from_network(record.external_address));
+  CHECK(repeated.protocol == 17);
+  CHECK(repeated.suppressed == 17);
 }
 
 TEST_CASE("a record of another version or type is a gap of its own number, never nothing") {

@@ -28,6 +28,7 @@ inline std::vector<Event> every_event() {
       QuotaExceeded{"residential", who, "PORT_LIMIT", 4, 1000},
       PoolExhausted{"residential", who, 8064, 3},
       SourceSpoofed{ip("192.0.2.9"), "eth0", "NOT_A_SUBSCRIBER", 12},
+      Ipv4IdRepeated{outside, 17, 5},
       ConfigApplied{"0123456789abcdef", "pool \"residential\" 100.64.0.0/16"},
       AgentStarted{"0.1.0", true, 1'000'000},
       AgentStopped{"SIGTERM"},
