@@ -79,6 +79,7 @@ step_inline enum verdict parse_link(struct translation *t, __be16 *protocol)
 	if (!interface || !ifindex || !(interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL)))
 		return VERDICT_UNKNOWN_INTERFACE;
 	t->interface_ifindex = ifindex;
+	t->routing_changes = interface->routing_changes;
 	t->role = interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL);
 	return VERDICT_CONTINUE;
 }

@@ -68,7 +68,7 @@ struct route {
 	__u16 total_length_host;
 	__u8 protocol;
 	__u8 tos;
-	__u32 now;
+	__u32 stamp;		/* grows with time and with what changes the routing: an older answer is not good */
 	__u32 egress_ifindex;
 	__be16 source_mac[3];
 	__be16 destination_mac[3];

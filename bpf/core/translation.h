@@ -100,6 +100,7 @@ struct translation {
 	/* parse_link */
 	__u32 network_offset;
 	__u32 interface_ifindex;	/* the (sub-)interface the frame belongs to */
+	__u32 routing_changes;		/* of its row */
 	__u8 role;			/* INTERFACE_INTERNAL, INTERFACE_EXTERNAL */
 	__u8 tags;			/* VLAN tags on the frame */
 

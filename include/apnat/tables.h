@@ -297,7 +297,7 @@ struct interface {
 	__be16 mac[3];
 	__u16 xsk_sockets;		/* a device's: sockets of the slow path, one a receive queue; 0: none */
 	__u32 first_xsk_socket;		/* in table xsk_sockets */
-	__u32 reserved;
+	__u32 routing_changes;		/* of routes and neighbours, that the agent heard of; never goes down */
 };
 ABI_SIZE(struct interface, 32);
 

@@ -118,7 +118,11 @@ Result<void> Daemon::watch() {
   TRY_VOID(loop_.on_signal(SIGHUP, [this] { hang_up(); }));
   TRY_VOID(loop_.watch(datapath_->ring_fd(), EPOLLIN, [this](std::uint32_t) { pump(); }));
   ring_watched_ = true;
-  TRY(loop_.every(kRetry, [this] { pump(); }));
+  TRY_VOID(loop_.watch(datapath_->routes_fd(), EPOLLIN, [this](std::uint32_t) { datapath_->heed_routes(); }));
+  TRY(loop_.every(kRetry, [this] {
+    pump();
+    datapath_->heed_routes();
+  }));
   TRY(loop_.every(std::chrono::seconds(1), [this] { every_second(); }));
   return {};
 }

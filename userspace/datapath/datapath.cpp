@@ -72,6 +72,9 @@ void Datapath::sweep(std::vector<EventBody>& ended) {
   state.sweeper.sweep(state.tables.rows(), settings, now, ended);
 }
 
+int Datapath::routes_fd() const { return state_->routes.fd(); }
+void Datapath::heed_routes() { state_->heed_routes(); }
+
 // ---- events -----------------------------------------------------------------------------
 
 std::uint64_t Datapath::take_seq() { return std::atomic_ref(state_->tables.rows().node->next_seq).fetch_add(1); }

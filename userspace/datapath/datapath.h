@@ -125,6 +125,11 @@ class Datapath {
   // one that comes back is attached and written again.
   void sweep(std::vector<EventBody>& ended);
 
+  // Readable when the kernel tells of routes or neighbours; then heed_routes(), and now and then without a call: a
+  // storm of changes is taken together.
+  int routes_fd() const;
+  void heed_routes();
+
   // Takes the next sequence number for an event of the agent's own.
   std::uint64_t take_seq();
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 
@@ -36,6 +37,7 @@ Result<Interfaces> Interfaces::open(const Datapath::Tables& tables, Attacher att
     const struct interface row = TRY(tables.interface(ifindex));
     if (equal(row, {})) continue;
     interfaces.rows_.interfaces[ifindex] = row;
+    interfaces.routing_changes_ = std::max(interfaces.routing_changes_, row.routing_changes + 1);
     if (row.redirect_ifindex) interfaces.rows_.devices[row.redirect_ifindex] = "";
     const std::uint16_t table = row.vlan_table_plus_one;
     if (table == 0 || table > MAX_VLAN_TABLES) continue;
@@ -87,7 +89,8 @@ Result<void> Interfaces::update(Datapath::Tables& tables, const Plan& plan) {
 }
 
 // Ports before the rows that lead to them; VLAN members before the device that has them.
-Result<void> Interfaces::write(Datapath::Tables& tables, const InterfaceRows& wanted) {
+Result<void> Interfaces::write(Datapath::Tables& tables, InterfaceRows wanted) {
+  for (auto& [ifindex, row] : wanted.interfaces) row.routing_changes = routing_changes_;
   for (const auto& [ifindex, name] : wanted.devices) {
     if (ifindex < MAX_IFINDEX) TRY_VOID(tables.put_tx_port(ifindex));
   }
@@ -109,8 +112,13 @@ Result<void> Interfaces::write(Datapath::Tables& tables, const InterfaceRows& wa
   for (const auto& [ifindex, name] : rows_.devices) {
     if (!wanted.devices.contains(ifindex) && ifindex < MAX_IFINDEX) TRY_VOID(tables.erase_tx_port(ifindex));
   }
-  rows_ = wanted;
+  rows_ = std::move(wanted);
   return {};
+}
+
+Result<void> Interfaces::forget_routes(Datapath::Tables& tables) {
+  ++routing_changes_;
+  return write(tables, rows_);
 }
 
 void Interfaces::refresh(Datapath::Tables& tables, const Plan& plan) {

@@ -28,12 +28,15 @@ class Interfaces {
   // does not work is logged once.
   void refresh(Datapath::Tables& tables, const Plan& plan);
 
+  // Routes or neighbours have changed: what the programs remember of them is not good any more.
+  Result<void> forget_routes(Datapath::Tables& tables);
+
   std::vector<InterfaceView> views(const Plan& plan) const;
 
  private:
   explicit Interfaces(Attacher attacher) : attacher_(std::move(attacher)) {}
   Result<InterfaceRows> wanted_rows(const Plan& plan, std::vector<std::string>& missing) const;
-  Result<void> write(Datapath::Tables& tables, const InterfaceRows& wanted);
+  Result<void> write(Datapath::Tables& tables, InterfaceRows wanted);
   std::vector<std::string> warnings(const PlannedInterface& planned, const NetworkInterface& interface,
                                     const NetworkInterface& device) const;
 
@@ -41,6 +44,7 @@ class Interfaces {
   InterfaceRows rows_;
   std::map<std::string, std::string> native_refused_;  // device -> why it is generic
   std::string last_complaint_;
+  std::uint32_t routing_changes_ = 0;  // in every row; goes on from where an earlier agent left it
 };
 
 }  // namespace apnat

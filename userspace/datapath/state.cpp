@@ -81,12 +81,14 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
   Tables tables = TRY(Tables::open(pins));
   Interfaces interfaces = TRY(Interfaces::open(tables, TRY(Attacher::open(pins))));
   EventRing ring = TRY(EventRing::open(tables.events_fd(), EVENT_RING_BYTES));
+  RouteWatch routes = TRY(RouteWatch::open());
   auto state = std::unique_ptr<State>(new State{.pins = std::move(pins),
                                                 .lock = std::move(lock),
                                                 .program = std::move(program),
                                                 .tables = std::move(tables),
                                                 .interfaces = std::move(interfaces),
                                                 .ring = std::move(ring),
+                                                .routes = std::move(routes),
                                                 .clock = {},
                                                 .alive = LastAlive(plan.config.paths.state),
                                                 .plan = plan,
@@ -178,6 +180,25 @@ void Datapath::State::sync_forwards(const std::vector<ForwardView>& before) {
     if (const auto added = forwards.add(view.forward, false, program.options(), moment, told); !added) {
       log_warning("a forward ends: " + added.error().text);
     }
+  }
+}
+
+// At once, unless that was a moment ago: a storm of changes is taken together by a later call.
+void Datapath::State::heed_routes() {
+  routes_changed |= routes.heed();
+  const std::uint32_t ticks = now().ticks;
+  if (!routes_changed || ticks == routes_forgotten_at) return;
+  if (const auto forgotten = interfaces.forget_routes(tables); !forgotten) {
+    log_warning("the programs may use old routes for a second: " + forgotten.error().text);
+    return;
+  }
+  routes_changed = false;
+  routes_forgotten_at = ticks;
+  // Rules that look at more than the destination: nothing may be remembered.
+  const auto policy = has_policy_rules();
+  if (!policy || *policy == (program.options().route_memory_off != 0)) return;
+  if (const auto applied = apply(plan, told); !applied) {
+    log_warning("the routing rules changed: " + applied.error().text);
   }
 }
 

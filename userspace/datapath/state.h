@@ -15,6 +15,7 @@
 #include "datapath/program.h"
 #include "datapath/sweeper.h"
 #include "datapath/tables.h"
+#include "net/route_watch.h"
 
 namespace apnat {
 
@@ -27,6 +28,7 @@ struct Datapath::State {
   Result<void> fill_cold(const Plan& wanted);
   void sync_forwards(const std::vector<ForwardView>& before);
   void keep_up();  // with interfaces, addresses, forwards that had to wait
+  void heed_routes();
   void note_pools();
   void mark_alive() const;
 
@@ -39,6 +41,7 @@ struct Datapath::State {
   Tables tables;
   Interfaces interfaces;
   EventRing ring;
+  RouteWatch routes;
 
   SystemClock clock;
   LastAlive alive;
@@ -53,6 +56,8 @@ struct Datapath::State {
   std::vector<PlannedForward> waiting_forwards;     // the configuration's, whose port a live mapping has
   std::uint32_t kept_up_at = 0;                     // ticks
   std::uint32_t marked_at = 0;
+  bool routes_changed = false;            // and the programs were not told yet
+  std::uint32_t routes_forgotten_at = 0;  // ticks
 };
 
 }  // namespace apnat
