@@ -103,11 +103,13 @@ struct Reader {
 
 }  // namespace
 
-Event decode(const event_record& record, const Facts& facts, std::chrono::seconds tai_offset) {
+Event decode(const event_record& record, const Facts& facts, std::chrono::seconds tai_offset,
+             std::chrono::microseconds clock_error) {
   return {.seq = record.seq,
           .time = from_tai(record.tai_ns, tai_offset),
           .monotonic_ns = record.monotonic_ns,
-          .body = Reader{record, facts, tai_offset}.body()};
+          .body = Reader{record, facts, tai_offset}.body(),
+          .clock_error = clock_error};
 }
 
 std::string verdict_name(unsigned verdict) {

@@ -24,8 +24,9 @@ class Facts {
 };
 
 // Never fails: a record of a type or version we do not know becomes a Gap of its one number, so that it is not
-// missed silently. `tai_offset` is TAI - UTC (Clock::tai_offset).
-Event decode(const event_record& record, const Facts& facts, std::chrono::seconds tai_offset);
+// missed silently. `tai_offset` is TAI - UTC (Clock::tai_offset), `clock_error` Clock::clock_error.
+Event decode(const event_record& record, const Facts& facts, std::chrono::seconds tai_offset,
+             std::chrono::microseconds clock_error);
 
 // A name of verdicts.def; "VERDICT_n" for a number that is none.
 std::string verdict_name(unsigned verdict);

@@ -111,6 +111,8 @@ struct Event {
   WallTime time;
   std::uint64_t monotonic_ns = 0;
   EventBody body;
+  // How far `time` may be from true time (Clock::clock_error when the event was read).
+  std::chrono::microseconds clock_error{0};
 };
 
 }  // namespace apnat

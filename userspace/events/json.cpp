@@ -1,68 +1,23 @@
 // json.cpp - one function an event; a new alternative of EventBody does not compile until it has its own.
 #include "events/json.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "events/time_text.h"
+#include "events/json_line.h"
 
 namespace apnat {
 namespace {
 
-class Line {
- public:
-  Line& number(std::string_view name, std::uint64_t value) {
-    begin(name);
-    fmt::format_to(std::back_inserter(text_), "{}", value);
-    return *this;
-  }
-  Line& boolean(std::string_view name, bool value) {
-    begin(name);
-    text_ += value ? "true" : "false";
-    return *this;
-  }
-  Line& string(std::string_view name, std::string_view value) {
-    begin(name);
-    text_ += json_string(value);
-    return *this;
-  }
-  Line& time(std::string_view name, WallTime value) { return string(name, rfc3339(value)); }
-  Line& endpoint(std::string_view side, const Endpoint& value) {
-    string(fmt::format("{}_address", side), value.address.text());
-    return number(fmt::format("{}_port", side), value.port);
-  }
-  // First and last port of the whole; the list where it is not one run.
-  Line& ports(const std::vector<PortRange>& ranges) {
-    if (ranges.empty()) return number("port_start", 0).number("port_end", 0);
-    number("port_start", ranges.front().first).number("port_end", ranges.back().last);
-    if (ranges.size() == 1) return *this;
-    begin("ports");
-    char separator = '[';
-    for (const PortRange& range : ranges) {
-      fmt::format_to(std::back_inserter(text_), "{}{{\"port_start\":{},\"port_end\":{}}}", separator, range.first,
-                     range.last);
-      separator = ',';
-    }
-    text_ += ']';
-    return *this;
-  }
-  std::string end() && { return std::move(text_) + '}'; }
-
- private:
-  void begin(std::string_view name) {
-    text_ += text_.empty() ? "{\"" : ",\"";
-    text_ += name;
-    text_ += "\":";
-  }
-  std::string text_;
-};
+template <typename Body>
+JsonLine& owner(JsonLine& line, const Body& body) {
+  return line.string("pool", body.pool).prefix("subscriber", body.subscriber);
+}
 
 template <typename Body>
-Line& owner(Line& line, const Body& body) {
-  return line.string("pool", body.pool).string("subscriber", body.subscriber.text());
+void endpoints(JsonLine& line, const Body& body) {
+  line.address("internal_address", body.internal.address).number("internal_port", body.internal.port);
+  line.address("external_address", body.external.address).number("external_port", body.external.port);
 }
 
 // What each event is called, and what it says.
@@ -82,23 +37,24 @@ struct Name {
 };
 
 struct Fields {
-  Line& line;
+  JsonLine& line;
 
   void operator()(const PortBlockAssigned& e) const {
-    owner(line, e).string("external_address", e.external_address.text()).ports(e.ports);
+    owner(line, e).address("external_address", e.external_address).ports(e.ports);
   }
   void operator()(const PortBlockReleased& e) const {
-    owner(line, e).string("external_address", e.external_address.text()).ports(e.ports);
+    owner(line, e).address("external_address", e.external_address).ports(e.ports);
     line.time("assigned_at", e.assigned_at).number("mappings_created", e.mappings_created);
   }
   void operator()(const MappingCreated& e) const {
     owner(line, e).string("protocol", protocol_name(e.protocol));
-    line.endpoint("internal", e.internal).endpoint("external", e.external);
-    if (e.destination) line.endpoint("destination", *e.destination);
+    endpoints(line, e);
+    if (!e.destination) return;
+    line.address("destination_address", e.destination->address).number("destination_port", e.destination->port);
   }
   void operator()(const MappingDeleted& e) const {
     owner(line, e).string("protocol", protocol_name(e.protocol));
-    line.endpoint("internal", e.internal).endpoint("external", e.external);
+    endpoints(line, e);
     line.time("created_at", e.created_at).string("reason", e.reason);
   }
   void operator()(const QuotaExceeded& e) const {
@@ -108,7 +64,7 @@ struct Fields {
     owner(line, e).number("limit", e.limit).number("suppressed", e.suppressed);
   }
   void operator()(const SourceSpoofed& e) const {
-    line.string("source_address", e.source.text()).string("interface", e.interface);
+    line.address("source_address", e.source).string("interface", e.interface);
     line.string("verdict", e.verdict).number("suppressed", e.suppressed);
   }
   void operator()(const Ipv4IdRepeated& e) const {
@@ -133,18 +89,39 @@ bool is_plain(char c) {
 }  // namespace
 
 std::string to_json(const Event& event, std::string_view node) {
-  Line line;
-  line.number("seq", event.seq).time("time", event.time).string("node", node);
-  line.string("event", event_name(event.body));
-  std::visit(Fields{line}, event.body);
-  return std::move(line).end();
+  std::string out;
+  append_json(out, event, node);
+  return out;
 }
+
+void append_json(std::string& out, const Event& event, std::string_view node) {
+  JsonLine line(out);
+  line.number("seq", event.seq).time("time", event.time).string("node", node);
+  line.number("monotonic_ns", event.monotonic_ns);
+  line.number("clock_error_us", static_cast<std::uint64_t>(event.clock_error.count()));
+  line.string("event", event_name(event.body));
+  append_fields(line, event.body);
+  line.close();
+}
+
+void append_fields(JsonLine& line, const EventBody& body) { std::visit(Fields{line}, body); }
 
 std::string_view event_name(const EventBody& body) { return std::visit(Name{}, body); }
 
+void append_json_string(std::string& out, std::string_view text) {
+  if (!std::ranges::all_of(text, is_plain)) {
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
 std::string json_string(std::string_view text) {
-  if (std::ranges::all_of(text, is_plain)) return '"' + std::string(text) + '"';
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string out;
+  append_json_string(out, text);
+  return out;
 }
 
 }  // namespace apnat

@@ -34,8 +34,9 @@ std::size_t Pump::read_batch(std::size_t at_most) {
   if (at_most == 0) return 0;
   const std::uint64_t now = clock_.monotonic_ns();
   const std::chrono::seconds tai_offset = clock_.tai_offset();
-  return source_.read([&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset), now); },
-                      at_most);
+  const std::chrono::microseconds error = clock_.clock_error();
+  return source_.read(
+      [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
 bool Pump::settle() {
@@ -50,7 +51,12 @@ bool Pump::settle() {
 
 void Pump::tell(EventBody body) {
   const std::uint64_t seq = source_.take_seq();
-  sequencer_.put(Event{seq, clock_.realtime(), clock_.monotonic_ns(), std::move(body)}, clock_.monotonic_ns());
+  sequencer_.put(Event{.seq = seq,
+                       .time = clock_.realtime(),
+                       .monotonic_ns = clock_.monotonic_ns(),
+                       .body = std::move(body),
+                       .clock_error = clock_.clock_error()},
+                 clock_.monotonic_ns());
 }
 
 }  // namespace apnat

@@ -50,7 +50,8 @@ void Sequencer::declare_gap(WallTime gap_time) {
                  .monotonic_ns = held_.begin()->second.event.monotonic_ns,
                  .body = Gap{next_, last,
                              "no record came: the event ring was full (on_log_failure says what was done instead), or "
-                             "an agent was killed while it held them"}});
+                             "an agent was killed while it held them"},
+                 .clock_error = held_.begin()->second.event.clock_error});
   lost_ += last - next_ + 1;
   gaps_[next_] = last;
   if (gaps_.size() > kGapsRemembered) gaps_.erase(gaps_.begin());

@@ -9,5 +9,6 @@
 namespace apnat {
 
 std::string rfc3339(WallTime time);
+void append_rfc3339(std::string& out, WallTime time);
 
 }  // namespace apnat

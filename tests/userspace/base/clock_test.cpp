@@ -58,3 +58,9 @@ TEST_CASE("a refusal passes through TRY with what we were doing in front") {
   CHECK(result.error().code == ENOENT);
   CHECK(within("reload", result.error()).error().text == "reload: open the file: No such file or directory");
 }
+
+TEST_CASE("the kernel says how far the clock may be off, if only that nobody disciplines it", "[SHARE-40]") {
+  const auto error = SystemClock().clock_error();
+  CHECK(error >= std::chrono::microseconds(0));
+  CHECK(error <= std::chrono::minutes(10));
+}

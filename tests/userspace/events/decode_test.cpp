@@ -43,7 +43,7 @@ event_record record_of(enum event_type type) {
   return record;
 }
 
-Event decoded(const event_record& record) { return decode(record, FixedFacts{}, kTai); }
+Event decoded(const event_record& record) { return decode(record, FixedFacts{}, kTai, std::chrono::microseconds(250)); }
 
 }  // namespace
 
@@ -51,6 +51,8 @@ TEST_CASE("a block record becomes an assignment at its wall-clock time", "[LOG-2
   const Event event = decoded(record_of(EVENT_PORT_BLOCK_ASSIGNED));
   CHECK(event.seq == 9);
   CHECK(event.time == kTime);
+  CHECK(event.monotonic_ns == 5);
+  CHECK(event.clock_error == std::chrono::microseconds(250));
   const auto& body = std::get<PortBlockAssigned>(event.body);
   CHECK(body.pool == "residential");
   CHECK(body.subscriber.text() == "100.64.3.7");

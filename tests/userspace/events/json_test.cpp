@@ -24,7 +24,8 @@ TEST_CASE("times are RFC 3339, UTC, to the microsecond") {
 
 TEST_CASE("a block event says who, which address and which ports, since when", "[LOG-1]") {
   CHECK(to_json(every_event()[0], "cgn1") ==
-        R"({"seq":40,"time":"2026-03-01T10:00:00.123456Z","node":"cgn1","event":"port_block_assigned",)"
+        R"({"seq":40,"time":"2026-03-01T10:00:00.123456Z","node":"cgn1","monotonic_ns":1000,)"
+        R"("clock_error_us":250,"event":"port_block_assigned",)"
         R"("pool":"residential","subscriber":"100.64.3.7","external_address":"203.0.113.5",)"
         R"("port_start":1024,"port_end":1535})");
 }

@@ -183,3 +183,31 @@ TEST_CASE("while a number is missing the ring is kept; a crowded ring does not w
     CHECK(agent.pump->lost() == 0);
   }
 }
+
+TEST_CASE("a wall clock that is stepped back changes neither the order nor what lies between two events", "[LOG-2]") {
+  struct Kept final : Sink {
+    std::vector<Event>& got;
+    explicit Kept(std::vector<Event>& got) : got(got) {}
+    bool accept(const Event& event) override { return got.push_back(event), true; }
+    Result<void> flush() override { return {}; }
+    std::size_t room() const override { return 1'000; }
+    void rename(const std::string&) override {}
+    SinkFigures figures() const override { return {"kept", got.size(), 0, ""}; }
+  };
+  std::vector<Event> got;
+  Fixture agent;
+  agent.sinks.add(std::make_unique<Kept>(got));
+  agent.pump->tell(AgentStopped{"before"});
+  agent.clock.advance(2s);
+  agent.clock.set_realtime(agent.clock.realtime() - std::chrono::hours(1));
+  agent.clock.set_clock_error(Clock::kUndisciplined);
+  agent.pump->tell(AgentStopped{"after"});
+  CHECK(agent.pump->turn());
+
+  REQUIRE(got.size() == 2);
+  CHECK(got[0].seq + 1 == got[1].seq);
+  CHECK(got[1].time < got[0].time);
+  CHECK(got[1].monotonic_ns - got[0].monotonic_ns == 2'000'000'000u);
+  CHECK(got[0].clock_error < Clock::kUndisciplined);
+  CHECK(got[1].clock_error == Clock::kUndisciplined);
+}

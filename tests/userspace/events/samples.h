@@ -35,7 +35,8 @@ inline std::vector<Event> every_event() {
       Gap{41, 43, "the ring was full"},
   };
   std::vector<Event> events;
-  for (const EventBody& body : bodies) events.push_back({40 + events.size(), kTime, 1'000, body});
+  for (const EventBody& body : bodies)
+    events.push_back({40 + events.size(), kTime, 1'000, body, std::chrono::microseconds(250)});
   return events;
 }
 
