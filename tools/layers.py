@@ -38,6 +38,7 @@ OWNERS = [
     (re.compile(r"^toml"), re.compile(r"^config/(read|section)")),
     (re.compile(r"^nlohmann/"), re.compile(r"^(control|commands|events|natctl)/")),
     (re.compile(r"^CLI/"), re.compile(r"(_natctl\.cpp|^commands/.*natctl\.h|^(apnatd|natctl)/.*)$")),
+    (re.compile(r"^(openssl|curl|librdkafka)/"), re.compile(r"^events/sinks/")),
     (re.compile(r"^netlink/"), re.compile(r"^(net|datapath)/")),
 ]
 

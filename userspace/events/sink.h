@@ -14,7 +14,11 @@ struct SinkFigures {
   std::string name;           // "file /var/log/apnat/events.jsonl"
   std::uint64_t written = 0;  // events that are where they must be
   std::uint64_t waiting = 0;  // accepted, not written yet
-  std::string error;          // of the last flush; empty: all is well
+  std::string error;          // of the last flush or delivery; empty: all is well
+  WallTime oldest_waiting{};  // when the oldest of them happened; only where something waits
+  std::uint64_t retries = 0;  // times that delivery began again
+  std::uint64_t errors = 0;   // times that it failed
+  std::uint64_t spool_bytes = 0;
 };
 
 class Sink {

@@ -15,20 +15,12 @@
 #include "events/sinks/line_queue.h"
 #include "events/sinks/stdout.h"
 #include "samples.h"
+#include "temp_folder.h"
 
 using namespace apnat;
 using namespace apnat::test;
 
 namespace {
-
-struct TempFolder {
-  std::filesystem::path path;
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "apnat-sink-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~TempFolder() { std::filesystem::remove_all(path); }
-};
 
 std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
   std::ifstream in(path);
@@ -37,7 +29,7 @@ std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
   return lines;
 }
 
-Event numbered(std::uint64_t seq) { return {seq, kTime, 0, AgentStopped{"n"}}; }
+Event numbered(std::uint64_t seq) { return {seq, kTime, 0, AgentStopped{"n"}, {}}; }
 
 // Room for so many, written only when told.
 struct SmallSink final : Sink {
