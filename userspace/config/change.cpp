@@ -209,10 +209,19 @@ void compare_fragments(std::vector<std::string>& lines, const Config& before, co
 
 std::vector<std::string> sink_texts(const std::vector<EventSinkConfig>& sinks) {
   std::vector<std::string> texts;
-  for (const EventSinkConfig& sink : sinks) {
-    texts.push_back(sink.type == SinkType::kStdout ? "stdout" : "file " + sink.path.string());
-  }
+  for (const EventSinkConfig& sink : sinks) texts.push_back(sink_text(sink));
   return texts;
+}
+
+// The same receiver, spoken to in another way: the sink is opened anew over the same spool.
+void compare_sinks(std::vector<std::string>& lines, const std::vector<EventSinkConfig>& before,
+                   const std::vector<EventSinkConfig>& after) {
+  for (const EventSinkConfig& was : before) {
+    for (const EventSinkConfig& is : after) {
+      if (sink_text(was) != sink_text(is) || sink_fingerprint(was) == sink_fingerprint(is)) continue;
+      lines.push_back(fmt::format("event_sink {}: other settings", sink_text(is)));
+    }
+  }
 }
 
 }  // namespace
@@ -232,6 +241,7 @@ Result<Change> change(const Plan& running, const Plan& wanted) {
           wanted.config.mtu.packet_too_big_floor);
   compare_lists(change.lines, "event_sink", "no more events go there", sink_texts(running.config.event_sinks),
                 sink_texts(wanted.config.event_sinks));
+  compare_sinks(change.lines, running.config.event_sinks, wanted.config.event_sinks);
   change.options_changed = std::memcmp(&running.options, &wanted.options, sizeof(struct options)) != 0;
   return change;
 }

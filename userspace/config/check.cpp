@@ -20,15 +20,10 @@ void check_node(const Config& config, Complaints& complaints) {
   }
 }
 
-void check_path(Complaints& complaints, Where where, std::string_view key, const std::filesystem::path& path) {
-  if (path.is_absolute() && path.native().find('\0') == std::string::npos) return;
-  complaints.add(where, fmt::format("{} is \"{}\"; write an absolute path", key, path.string()));
-}
-
 void check_paths(const PathsConfig& paths, Complaints& complaints) {
-  check_path(complaints, paths.socket_at, "socket", paths.socket);
-  check_path(complaints, paths.bpffs_at, "bpffs", paths.bpffs);
-  check_path(complaints, paths.state_at, "state", paths.state);
+  check_absolute(complaints, paths.socket_at, "socket", paths.socket);
+  check_absolute(complaints, paths.bpffs_at, "bpffs", paths.bpffs);
+  check_absolute(complaints, paths.state_at, "state", paths.state);
   if (paths.socket.native().size() > limits::kSocketPath) {
     complaints.add(paths.socket_at, fmt::format("socket is {} bytes long; a socket's path has at most {}",
                                                 paths.socket.native().size(), limits::kSocketPath));
@@ -104,24 +99,6 @@ void check_mtu(const MtuConfig& mtu, Complaints& complaints) {
   }
   check_number(complaints, mtu.packet_too_big_floor_at, "packet_too_big_floor", mtu.packet_too_big_floor,
                limits::kPacketTooBigFloor);
-}
-
-void check_event_sinks(const std::vector<EventSinkConfig>& sinks, Complaints& complaints) {
-  std::set<std::filesystem::path> seen;
-  for (const EventSinkConfig& sink : sinks) {
-    const Where where = at_or(sink.path_at, sink.where);
-    const bool to_file = sink.type == SinkType::kFile;
-    if (!to_file && !sink.path.empty()) {
-      complaints.add(where, "path is for a sink of type \"file\"; take it out");
-    } else if (to_file && sink.path.empty()) {
-      complaints.add(where, "a sink of type \"file\" needs a path");
-    } else if (to_file) {
-      check_path(complaints, where, "path", sink.path);
-    }
-    if (!seen.insert(sink.path.lexically_normal()).second) {
-      complaints.add(where, "the same sink twice: every event would be written double; take one out");
-    }
-  }
 }
 
 }  // namespace

@@ -11,16 +11,12 @@
 #include <vector>
 
 #include "apnat/tables.h"
+#include "config/event_sink.h"
+#include "config/where.h"
 #include "net/address.h"
 #include "net/port_range.h"
 
 namespace apnat {
-
-// Where in the file something was said; line 0: nowhere (a default).
-struct Where {
-  int line = 0;
-  int column = 0;
-};
 
 struct PathsConfig {
   std::filesystem::path socket = "/run/apnat/apnatd.sock";
@@ -131,15 +127,6 @@ struct MtuConfig {
   std::uint16_t tcp_mss_clamp = 0;
   std::uint16_t packet_too_big_floor = 576;
   Where tcp_mss_clamp_at, packet_too_big_floor_at;
-};
-
-enum class SinkType { kStdout, kFile };
-
-struct EventSinkConfig {
-  SinkType type = SinkType::kStdout;
-  std::filesystem::path path;
-  Where where;
-  Where path_at;
 };
 
 struct Config {

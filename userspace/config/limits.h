@@ -32,6 +32,14 @@ inline constexpr Limits kFragmentMemory{std::int64_t{4} << 20, std::int64_t{64} 
 inline constexpr Limits kPerSource{1, 65535};
 inline constexpr Limits kUniquenessSeconds{1, 3600};
 
+inline constexpr Limits kRotateKeep{1, 1000};
+inline constexpr Limits kObservationDomain{1, 4'294'967'295};
+inline constexpr Limits kTemplateRefresh{1, 86'400};
+inline constexpr Limits kBatchEvents{1, 100'000};
+inline constexpr Limits kBatchSeconds{1, 3'600};
+inline constexpr Limits kSpoolBytes{std::int64_t{16} << 20, std::int64_t{1} << 50};
+inline constexpr std::uint64_t kLeastRotateSize = 1 << 20;
+
 inline constexpr std::uint32_t kLeastPorts = MIN_BLOCK_SIZE;  // a deterministic subscriber gets
 inline constexpr std::size_t kPoolName = sizeof(pool::name) - 1;
 inline constexpr std::size_t kNodeName = 64;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "config/read_event_sink.h"
 #include "config/section.h"
 
 namespace apnat {
@@ -158,17 +159,6 @@ void read_mtu(Section section, MtuConfig& mtu) {
   section.number("packet_too_big_floor", mtu.packet_too_big_floor, limits::kPacketTooBigFloor,
                  &mtu.packet_too_big_floor_at);
   section.finish();
-}
-
-EventSinkConfig read_event_sink(Section section) {
-  EventSinkConfig sink;
-  sink.where = section.where();
-  section.require("type");
-  section.word("type", sink.type, {{"stdout", SinkType::kStdout}, {"file", SinkType::kFile}}, nullptr,
-               {"unix", "syslog", "ipfix"});
-  section.path("path", sink.path, &sink.path_at);
-  section.finish();
-  return sink;
 }
 
 // The file's top: which sections there are, and which of them may stand there several times.

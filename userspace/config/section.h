@@ -86,6 +86,11 @@ class Section {
     }
   }
 
+  // Where the key's value stands, if it is there.
+  std::optional<Where> place(std::string_view key) const {
+    const toml::node* node = table_.get(key);
+    return node ? std::optional(where_of(*node)) : std::nullopt;
+  }
   void require(std::string_view key);
   // A section of the contract that this release does not have yet.
   void not_in_this_release(std::string_view key);

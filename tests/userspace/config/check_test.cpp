@@ -244,7 +244,7 @@ TEST_CASE("interfaces, paths, sinks and the node's name") {
   CHECK(complaint_with(kPool + "[[event_sink]]\ntype = \"file\"\n") ==
         "test.toml:11:1: a sink of type \"file\" needs a path");
   CHECK(complaint_with(kPool + "[[event_sink]]\ntype = \"stdout\"\npath = \"/x\"\n") ==
-        "test.toml:13:8: path is for a sink of type \"file\"; take it out");
+        "test.toml:13:8: path is for a sink of type \"file\" or \"unix\"; take it out");
   CHECK(complaint_with(kPool + "[[event_sink]]\ntype = \"file\"\npath = \"/x/../y\"\n[[event_sink]]\ntype = \"file\"\n"
                                "path = \"/y\"\n") ==
         "test.toml:16:8: the same sink twice: every event would be written double; take one out");
@@ -339,4 +339,28 @@ TEST_CASE("this machine can be asked") {
   REQUIRE(machine);
   CHECK(machine->available_bytes > 0);
   CHECK(std::ranges::count(machine->interfaces, "lo", &Machine::Interface::name) == 1);
+}
+
+TEST_CASE("an event sink that cannot be meant is refused with its reason") {
+  auto complaint = [](const std::string& keys) { return complaint_with(kPool + "[[event_sink]]\n" + keys); };
+  const std::string syslog = "type = \"syslog\"\naddress = \"siem.example.net:6514\"\n";
+  CHECK(complaint(syslog) == "");
+  CHECK(complaint(syslog + "ca = \"ca.pem\"\n") == "test.toml:14:6: ca is \"ca.pem\"; write an absolute path");
+  CHECK(complaint(syslog + "certificate = \"/c.pem\"\n") ==
+        "test.toml:14:15: certificate and key go together; write both or none");
+  CHECK(complaint(syslog + "protocol = \"udp\"\nca = \"/ca.pem\"\n") ==
+        "test.toml:15:6: ca, certificate and key are for protocol = \"tls\"; take them out, or write that");
+  CHECK(complaint(syslog + "spool = \"1MiB\"\n") ==
+        "test.toml:14:9: spool is 1MiB; write a size from 16MiB to 1048576GiB");
+  CHECK(
+      complaint(syslog + "name = \"../x\"\n") ==
+      "test.toml:14:8: name of the sink: write at most 64 letters, digits, '.', '_' and '-', no '.' at the beginning");
+  CHECK(complaint(syslog + "[[event_sink]]\n" + syslog) ==
+        "test.toml:16:11: the same sink twice: every event would be written double; take one out");
+  CHECK(complaint(syslog + "name = \"siem\"\n[[event_sink]]\n" + syslog + "protocol = \"tcp\"\nname = \"siem\"\n") ==
+        "test.toml:19:8: two sinks would share the spool siem; give them different names");
+  CHECK(complaint("type = \"http\"\nurl = \"ftp://x\"\n") ==
+        "test.toml:13:7: url: write one that begins with https:// or http://");
+  CHECK(complaint("type = \"file\"\npath = \"/x\"\nrotate_size = \"1KiB\"\n") ==
+        "test.toml:14:15: rotate_size is 1KiB; write at least 1MiB");
 }

@@ -215,9 +215,19 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       {"[ipv4_id]\non_repeat = \"cuont\"\n",
        "test.toml:5:13: on_repeat is \"cuont\"; did you mean count? it is one of count, make_atomic, drop"},
       {"[[event_sink]]\ntype = \"fiel\"\n",
-       "test.toml:5:8: type is \"fiel\"; did you mean file? it is one of stdout, file"},
-      {"[[event_sink]]\ntype = \"ipfix\"\n",
-       "test.toml:5:8: type is \"ipfix\", which is not in this release; it has stdout, file"},
+       "test.toml:5:8: type is \"fiel\"; did you mean file? it is one of stdout, file, unix, syslog, ipfix, http, "
+       "kafka"},
+      {"[[event_sink]]\ntype = \"ipfix\"\naddress = \"collector\"\n",
+       "test.toml:6:11: address is \"collector\"; write \"HOST:PORT\", such as \"siem.example.net:6514\""},
+      {"[[event_sink]]\ntype = \"syslog\"\n", "test.toml:4:1: a sink of type \"syslog\" needs an address"},
+      {"[[event_sink]]\ntype = \"http\"\nurl = \"https://x\"\ntopic = \"t\"\n",
+       "test.toml:7:9: topic is for a sink of type \"kafka\"; take it out"},
+      {"[[event_sink]]\ntype = \"http\"\nurl = \"https://x\"\nheaders = [\"no colon\"]\n",
+       "test.toml:7:12: headers: \"no colon\" is no header; write \"Name: value\""},
+      {"[[event_sink]]\ntype = \"kafka\"\nbrokers = \"b:9092\"\ntopic = \"t\"\noptions = [\"ssl\"]\n",
+       "test.toml:8:12: options: \"ssl\" is none; write \"name=value\""},
+      {"[[event_sink]]\ntype = \"unix\"\npath = \"/x\"\nspool = \"much\"\n",
+       "test.toml:7:9: spool is \"much\"; write a size such as \"1GiB\""},
       {"[[event_sink]]\npath = \"/x\"\n", "test.toml:4:1: [[event_sink]] has no type; it needs one"},
   }));
   CHECK(complaint_with(mistake.text) == mistake.complaint);
@@ -308,4 +318,81 @@ TEST_CASE("a file that is not there, not a file, or not text is refused in words
   ::unlink(path.c_str());
   REQUIRE(config);
   CHECK(config->file == path);
+}
+
+TEST_CASE("every key of an event sink is read into its place") {
+  const Config config = checked(kInterfaces + R"([[event_sink]]
+type = "file"
+path = "/tmp/a"
+format = "ecs"
+rotate_size = "100MiB"
+rotate_keep = 3
+[[event_sink]]
+type = "unix"
+path = "/tmp/b"
+socket = "datagram"
+[[event_sink]]
+type = "syslog"
+address = "[2001:db8::7]:6514"
+ca = "/ca.pem"
+certificate = "/c.pem"
+key = "/k.pem"
+server_name = "siem"
+facility = "local4"
+spool = "64MiB"
+on_spool_full = "continue"
+name = "siem"
+[[event_sink]]
+type = "ipfix"
+address = "192.0.2.7:4739"
+observation_domain = 7
+template_refresh = 30
+[[event_sink]]
+type = "http"
+url = "https://elastic.example.net/_bulk"
+body = "elastic_bulk"
+index = "nat"
+headers = ["X-A: b"]
+token_file = "/token"
+token_scheme = "ApiKey"
+batch_events = 500
+batch_seconds = 2
+gzip = true
+[[event_sink]]
+type = "kafka"
+brokers = "k1:9092,k2:9092"
+topic = "nat"
+options = ["security.protocol=ssl"]
+[[pool]]
+name = "p"
+internal = ["100.64.0.0/24"]
+external = ["203.0.113.1"]
+)");
+  const auto& sinks = config.event_sinks;
+  REQUIRE(sinks.size() == 6);
+  CHECK(sinks[0].format == SinkFormat::kEcs);
+  CHECK(sinks[0].rotate_size == 100u << 20);
+  CHECK(sinks[0].rotate_keep == 3);
+  CHECK(sinks[1].datagram);
+  CHECK(sinks[2].host == "2001:db8::7");
+  CHECK(sinks[2].port == 6514);
+  CHECK(sinks[2].protocol_used() == SinkProtocol::kTls);
+  CHECK(sinks[2].facility == 20);
+  CHECK(sinks[2].server_name == "siem");
+  CHECK(sinks[2].spool == 64u << 20);
+  CHECK(sinks[2].lose_when_full);
+  CHECK(sink_folder(sinks[2]) == "siem");
+  CHECK(sinks[3].protocol_used() == SinkProtocol::kUdp);
+  CHECK(sinks[3].observation_domain == 7u);
+  CHECK(sinks[3].template_refresh == 30);
+  CHECK(sinks[4].body == SinkBody::kElasticBulk);
+  CHECK(sinks[4].index == "nat");
+  CHECK(sinks[4].headers == std::vector<std::string>{"X-A: b"});
+  CHECK(sinks[4].token_scheme == "ApiKey");
+  CHECK(sinks[4].batch_events == 500);
+  CHECK(sinks[4].batch_seconds == 2);
+  CHECK(sinks[4].gzip);
+  CHECK(sink_folder(sinks[4]) == "http-https---elastic.example.net-_bulk");
+  CHECK(sinks[5].brokers == "k1:9092,k2:9092");
+  CHECK(sinks[5].options.at("security.protocol") == "ssl");
 }
