@@ -219,6 +219,7 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
   pump();  // sinks that are about to go get what is still theirs
   if (!applied) return within("the data plane refused", applied.error());
 
+  const std::vector<std::string> unchanged = unchanged_sink_names(plan_.config, wanted.config);
   plan_ = std::move(wanted);
   node_ = node;
   followers_.rename(node);
@@ -227,9 +228,21 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
   if (const std::uint64_t abandoned = sinks_.keep_only(sink_names(plan_.config))) {
     log_error("a sink was taken away with events it had not written", {{"events", abandoned}});
   }
+  change_sinks(unchanged);
   tell_config();
   pump();
   return changes.lines;
+}
+
+// Two sinks cannot share a spool: the old one goes, and the new one finds what it had not delivered.
+void Daemon::change_sinks(const std::vector<std::string>& unchanged) {
+  sinks_.keep_only(unchanged);
+  auto opened = open_missing_sinks(plan_.config, node_, sinks_);
+  if (!opened) {
+    log_error("an event sink could not be opened with its new settings", {{"error", opened.error().text}});
+    return;
+  }
+  for (auto& sink : *opened) sinks_.add(std::move(sink));
 }
 
 // The programs go first; what they wrote until then is told, then that every block is free.

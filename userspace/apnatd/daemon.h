@@ -52,6 +52,7 @@ class Daemon final : public Agent {
   void tell_all(std::vector<EventBody>& bodies);
   void tell_config();
   void release_all_blocks();
+  void change_sinks(const std::vector<std::string>& unchanged);
   void hang_up();  // SIGHUP: the file, and the sinks' files
   void stop(std::string reason);
 

@@ -16,4 +16,7 @@ Result<std::vector<std::unique_ptr<Sink>>> open_missing_sinks(const Config& conf
 // The names of all a configuration asks for.
 std::vector<std::string> sink_names(const Config& config);
 
+// Those of `after` that a reload from `before` may leave as they are: new ones, and those whose settings are the same.
+std::vector<std::string> unchanged_sink_names(const Config& before, const Config& after);
+
 }  // namespace apnat

@@ -103,7 +103,7 @@ TEST_CASE("a file sink appends, with mode 0640, and makes its directory") {
   TempFolder temp;
   const auto path = temp.path / "log" / "events.jsonl";
   ::umask(022);
-  auto sink = FileSink::open(path, "cgn1");
+  auto sink = FileSink::open({.path = path, .node = "cgn1"});
   REQUIRE(sink);
   for (const Event& event : every_event()) REQUIRE((*sink)->accept(event));
   CHECK((*sink)->figures().waiting == every_event().size());
@@ -118,7 +118,7 @@ TEST_CASE("a file sink appends, with mode 0640, and makes its directory") {
 TEST_CASE("a rotated file is left, a new one begun") {
   TempFolder temp;
   const auto path = temp.path / "events.jsonl";
-  auto sink = *FileSink::open(path, "cgn1");
+  auto sink = *FileSink::open({.path = path, .node = "cgn1"});
   sink->accept(numbered(1));
   REQUIRE(sink->flush());
   std::filesystem::rename(path, temp.path / "events.1");
@@ -133,7 +133,7 @@ TEST_CASE("a line cut by a crash is not glued to the next") {
   TempFolder temp;
   const auto path = temp.path / "events.jsonl";
   std::ofstream(path) << "{\"seq\":1";
-  auto sink = *FileSink::open(path, "cgn1");
+  auto sink = *FileSink::open({.path = path, .node = "cgn1"});
   sink->accept(numbered(2));
   REQUIRE(sink->flush());
   std::ifstream in(path);
@@ -146,7 +146,7 @@ TEST_CASE("a line cut by a crash is not glued to the next") {
 }
 
 TEST_CASE("a disk that is full loses nothing: the events wait, and are written when there is room", "[LOG-6]") {
-  auto sink = FileSink::open("/dev/full", "cgn1", 3);
+  auto sink = FileSink::open({.path = "/dev/full", .node = "cgn1", .most_waiting = 3});
   REQUIRE(sink);
   CHECK((*sink)->accept(numbered(1)));
   CHECK((*sink)->accept(numbered(2)));
@@ -161,8 +161,27 @@ TEST_CASE("a disk that is full loses nothing: the events wait, and are written w
   CHECK_FALSE((*sink)->accept(numbered(4)));
 }
 
+TEST_CASE("a file that has grown large is left for a new one, so many are kept, and no line is lost on the way") {
+  TempFolder temp;
+  const auto path = temp.path / "events.jsonl";
+  auto sink = *FileSink::open({.path = path, .node = "cgn1", .rotate_size = 1'000, .rotate_keep = 2});
+  for (std::uint64_t seq = 0; seq < 100; ++seq) {
+    REQUIRE(sink->accept(numbered(seq)));
+    REQUIRE(sink->flush());
+  }
+  const auto newest = lines_of(path.string() + ".1");
+  const auto oldest = lines_of(path.string() + ".2");
+  CHECK_FALSE(std::filesystem::exists(path.string() + ".3"));
+  CHECK(std::filesystem::file_size(path.string() + ".1") >= 1'000);
+  REQUIRE_FALSE(newest.empty());
+  CHECK(oldest.back()["seq"].get<int>() + 1 == newest.front()["seq"].get<int>());
+  const auto now = lines_of(path);
+  const int next = now.empty() ? 100 : now.front()["seq"].get<int>();
+  CHECK(newest.back()["seq"].get<int>() + 1 == next);
+}
+
 TEST_CASE("a file that cannot be opened is refused with its name") {
-  auto sink = FileSink::open("/proc/no/such/events.jsonl", "cgn1");
+  auto sink = FileSink::open({.path = "/proc/no/such/events.jsonl", .node = "cgn1"});
   REQUIRE_FALSE(sink);
   CHECK(sink.error().text.find("/proc/no/such") != std::string::npos);
 }
@@ -172,7 +191,7 @@ TEST_CASE("standard output that nobody reads does not stop the agent") {
   REQUIRE(::pipe(ends) == 0);
   UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
-  StdoutSink sink("cgn1", writer.get());
+  StdoutSink sink("cgn1", json_encoder(JsonFormat::kApnat), writer.get());
   for (int i = 0; i < 2'000; ++i) REQUIRE(sink.accept(numbered(static_cast<std::uint64_t>(i))));
   CHECK_FALSE(sink.flush());  // a pipe holds 64 KiB
   CHECK(sink.figures().waiting > 0);

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "events/json.h"
-
 namespace apnat {
 
 namespace {
@@ -15,9 +13,8 @@ bool is_full(const Error& error) { return error.code == ENOSPC || error.code == 
 
 }  // namespace
 
-Result<std::unique_ptr<FileSink>> FileSink::open(std::filesystem::path path, std::string node,
-                                                 std::size_t most_waiting) {
-  std::unique_ptr<FileSink> sink(new FileSink(std::move(path), std::move(node), most_waiting));
+Result<std::unique_ptr<FileSink>> FileSink::open(Settings settings) {
+  std::unique_ptr<FileSink> sink(new FileSink(std::move(settings)));
   // A path that is wrong is refused. A disk that is full now is one that may have room later.
   auto opened = sink->reopen();
   if (!opened && !is_full(opened.error())) return std::unexpected(std::move(opened.error()));
@@ -44,24 +41,30 @@ bool ends_in_half_a_line(const std::filesystem::path& path) {
 }  // namespace
 
 Result<void> FileSink::reopen() {
-  const std::filesystem::path folder = path_.parent_path();
+  const std::filesystem::path folder = settings_.path.parent_path();
   if (!folder.empty() && ::mkdir(folder.c_str(), 0750) != 0 && errno != EEXIST) {
     return fail(errno, "make the directory " + folder.string());
   }
   // O_NONBLOCK: a path that turns out to be a pipe nobody reads must not stop the agent.
-  UniqueFd fresh(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
-  if (!fresh) return fail(errno, "open event file " + path_.string());
+  UniqueFd fresh(::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+  if (!fresh) return fail(errno, "open event file " + settings_.path.string());
   if (file_ && is_same_file(file_.get(), fresh.get())) return {};
-  ends_in_half_a_line_ = ends_in_half_a_line(path_);
+  ends_in_half_a_line_ = ends_in_half_a_line(settings_.path);
   queue_.restart_line();
   file_ = std::move(fresh);
   return {};
 }
 
-bool FileSink::accept(const Event& event) { return queue_.room() > 0 && queue_.add(to_json(event, node_)); }
+bool FileSink::accept(const Event& event) {
+  if (queue_.room() == 0) return false;
+  encoded_.payload.clear();
+  settings_.encoder(event, settings_.node, encoded_);
+  return queue_.add(encoded_.payload);
+}
 
 Result<void> FileSink::flush() {
   auto written = write_waiting();
+  if (written) written = rotate_if_large();
   error_ = written ? "" : written.error().text;
   return written;
 }
@@ -75,6 +78,25 @@ Result<void> FileSink::write_waiting() {
   return queue_.drain([this](std::string_view bytes) { return ::write(file_.get(), bytes.data(), bytes.size()); });
 }
 
-SinkFigures FileSink::figures() const { return {"file " + path_.string(), queue_.written(), queue_.lines(), error_}; }
+// PATH becomes PATH.1, PATH.1 becomes PATH.2; the last one goes. Only whole lines are in a file that is left behind.
+Result<void> FileSink::rotate_if_large() {
+  if (settings_.rotate_size == 0) return {};
+  struct stat status{};
+  if (::fstat(file_.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  if (static_cast<std::uint64_t>(status.st_size) < settings_.rotate_size) return {};
+  const auto numbered = [this](unsigned number) {
+    return number == 0 ? settings_.path.string() : settings_.path.string() + "." + std::to_string(number);
+  };
+  for (unsigned number = settings_.rotate_keep; number > 0; --number) {
+    if (::rename(numbered(number - 1).c_str(), numbered(number).c_str()) != 0 && errno != ENOENT) {
+      return fail(errno, "rotate " + numbered(number - 1));
+    }
+  }
+  return reopen();
+}
+
+SinkFigures FileSink::figures() const {
+  return {"file " + settings_.path.string(), queue_.written(), queue_.lines(), error_};
+}
 
 }  // namespace apnat

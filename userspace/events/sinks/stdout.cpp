@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "events/json.h"
-
 namespace apnat {
 namespace {
 
@@ -22,7 +20,12 @@ ssize_t write_if_it_can(int fd, std::string_view bytes) {
 
 }  // namespace
 
-bool StdoutSink::accept(const Event& event) { return queue_.room() > 0 && queue_.add(to_json(event, node_)); }
+bool StdoutSink::accept(const Event& event) {
+  if (queue_.room() == 0) return false;
+  encoded_.payload.clear();
+  encoder_(event, node_, encoded_);
+  return queue_.add(encoded_.payload);
+}
 
 Result<void> StdoutSink::flush() {
   auto drained = queue_.drain([this](std::string_view bytes) { return write_if_it_can(fd_, bytes); });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "events/sink.h"
+#include "events/sinks/encoder.h"
 #include "events/sinks/line_queue.h"
 
 namespace apnat {
@@ -11,7 +12,8 @@ class StdoutSink final : public Sink {
  public:
   static constexpr std::size_t kMostWaiting = 256 * 1024;
 
-  explicit StdoutSink(std::string node, int fd = 1) : node_(std::move(node)), fd_(fd), queue_(kMostWaiting) {}
+  explicit StdoutSink(std::string node, Encoder encoder = json_encoder(JsonFormat::kApnat), int fd = 1)
+      : node_(std::move(node)), encoder_(std::move(encoder)), fd_(fd), queue_(kMostWaiting) {}
 
   bool accept(const Event& event) override;
   Result<void> flush() override;
@@ -21,6 +23,8 @@ class StdoutSink final : public Sink {
 
  private:
   std::string node_;
+  Encoder encoder_;
+  Encoded encoded_;
   int fd_;
   LineQueue queue_;
   std::string error_;
