@@ -30,8 +30,11 @@ TEST_CASE("every configuration under deploy/ is read, checked and planned") {
       if (pool.deterministic_ratio) CHECK(pool.deterministic_block(pool.subscriber_count() - 1).slots.last > 0);
     }
   }
-  CHECK(names ==
-        std::set<std::string>{"apnatd", "deterministic", "nat44", "one-armed", "psid", "static-a-plus-p", "vlan"});
+  CHECK(names == std::set<std::string>{"apnatd", "deterministic", "nat44", "one-armed", "psid", "static-a-plus-p",
+                                       "vlan",
+                                       // deploy/sinks
+                                       "elastic", "file", "ipfix", "kafka", "loki", "splunk", "syslog-tcp",
+                                       "syslog-tls", "unix", "vector"});
 }
 
 TEST_CASE("the commented configuration shows the defaults") {

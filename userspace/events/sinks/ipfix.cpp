@@ -172,7 +172,7 @@ class Records {
     });
   }
 
-  // Blocks are few and every pool has some: they carry the pool's name along.
+  // Every pool has blocks: they carry its name along, and the messages say it once.
   void pool_name(std::string_view pool) const {
     record(kPoolNames, [&](Bytes out) {
       out.u32(ipfix_pool_id(pool)).u8(static_cast<std::uint8_t>(std::min<std::size_t>(pool.size(), 254)));
@@ -221,7 +221,8 @@ Encoder ipfix_encoder() {
   };
 }
 
-std::string IpfixMessages::templates(std::uint32_t export_time) const {
+std::string IpfixMessages::templates(std::uint32_t export_time) {
+  announced_pools_.clear();
   std::string message = begun_message(export_time, sequence_, domain_);
   for (const bool options : {false, true}) {
     const std::size_t set_at = message.size();
@@ -244,6 +245,7 @@ void IpfixMessages::add(std::string_view payload, std::uint32_t export_time, std
     const std::size_t bytes = std::min<std::size_t>(u16_at(payload, 2), payload.size() - 4);
     std::string record(payload.substr(4, bytes));
     payload.remove_prefix(4 + bytes);
+    if (id == kPoolNames && !announced_pools_.insert(record).second) continue;
     // The scope of a loss is this domain, which the record did not know yet.
     if (id == kLosses) {
       std::string domain;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +26,8 @@ class IpfixMessages {
       : domain_(observation_domain), most_bytes_(most_bytes) {}
 
   // The templates, as a message of its own: first of all in a session, and again now and then over UDP.
-  std::string templates(std::uint32_t export_time) const;
+  // The names of pools are said again after it.
+  std::string templates(std::uint32_t export_time);
 
   // Adds the records of an encoder's payload; each message that is full goes to `out`.
   void add(std::string_view payload, std::uint32_t export_time, std::vector<std::string>& out);
@@ -43,6 +44,7 @@ class IpfixMessages {
   std::string message_;
   std::size_t set_at_ = 0;  // where its last set begins; 0: none
   std::uint16_t set_template_ = 0;
+  std::set<std::string> announced_pools_;
 };
 
 }  // namespace apnat

@@ -25,7 +25,7 @@ class IpfixTransport final : public Transport {
       : settings_(std::move(settings)), interrupt_(interrupt) {}
 
   Pace pace() const override {
-    return settings_.udp ? Pace{} : Pace{.records = 50'000, .age = std::chrono::seconds(5)};
+    return settings_.udp ? Pace{} : Pace{.records = 20'000, .age = std::chrono::seconds(1)};
   }
 
   Result<void> send(std::span<const SpoolRecord> records) override {

@@ -17,7 +17,7 @@ class StreamTransport final : public Transport {
   StreamTransport(StreamTarget target, Framing framing, const Interrupt& interrupt)
       : target_(std::move(target)), framing_(framing), interrupt_(interrupt) {}
 
-  Pace pace() const override { return {.records = 50'000, .age = std::chrono::seconds(5)}; }
+  Pace pace() const override { return {.records = 20'000, .age = std::chrono::seconds(1)}; }
 
   Result<void> send(std::span<const SpoolRecord> records) override {
     if (!socket_) socket_.emplace(TRY(StreamSocket::connect(target_, interrupt_)));
