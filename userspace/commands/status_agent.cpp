@@ -49,8 +49,23 @@ Json refusals_shape(const std::vector<std::uint64_t>& verdicts) {
   return refusals;
 }
 
+Json sink_shape(const FanOut::Figures& sink, WallTime now) {
+  const auto age = std::chrono::floor<std::chrono::seconds>(now - sink.sink.oldest_waiting).count();
+  const bool waits = sink.sink.waiting > 0 && sink.sink.oldest_waiting != WallTime{};
+  return Json{{"name", sink.sink.name},
+              {"written", sink.sink.written},
+              {"waiting", sink.sink.waiting},
+              {"lost", sink.lost},
+              {"oldest_waiting", waits ? Json(rfc3339(sink.sink.oldest_waiting)) : Json()},
+              {"oldest_waiting_seconds", waits ? Json(std::max<std::int64_t>(0, age)) : Json()},
+              {"retries", sink.sink.retries},
+              {"errors", sink.sink.errors},
+              {"spool_bytes", sink.sink.spool_bytes},
+              {"error", sink.sink.error.empty() ? Json() : Json(sink.sink.error)}};
+}
+
 // `written`: by every sink; `waiting`: for the one that is furthest behind.
-Json events_shape(const AgentFigures& figures, const RingFigures& ring) {
+Json events_shape(const AgentFigures& figures, const RingFigures& ring, WallTime now) {
   Json sinks = Json::array();
   std::uint64_t written = figures.sinks.empty() ? 0 : ~std::uint64_t{0};
   std::uint64_t waiting = 0;
@@ -59,11 +74,7 @@ Json events_shape(const AgentFigures& figures, const RingFigures& ring) {
     written = std::min(written, sink.sink.written);
     waiting = std::max(waiting, sink.sink.waiting);
     lost += sink.lost;
-    sinks.push_back({{"name", sink.sink.name},
-                     {"written", sink.sink.written},
-                     {"waiting", sink.sink.waiting},
-                     {"lost", sink.lost},
-                     {"error", sink.sink.error.empty() ? Json() : Json(sink.sink.error)}});
+    sinks.push_back(sink_shape(sink, now));
   }
   return Json{{"written", written},
               {"waiting", waiting + figures.events_held},
@@ -131,7 +142,7 @@ void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
                     {"pools", pools},
                     {"packets", packets_shape(figures)},
                     {"refusals", refusals_shape(figures.now.verdicts)},
-                    {"events", events_shape(figures, ring)},
+                    {"events", events_shape(figures, ring, SystemClock().realtime())},
                     {"memory_bytes", agent.plan().memory_bytes()},
                     {"warnings", warnings.list}});
 }

@@ -28,6 +28,23 @@ const std::vector<Column> kPools = {
     {"MAPPINGS", [](const Json& row) { return cell(row, "mappings"); }, Column::Side::kRight},
 };
 
+const std::vector<Column> kSinks = {
+    {"EVENT SINK", [](const Json& row) { return cell(row, "name"); }, Column::Side::kLeft, true},
+    {"WRITTEN", [](const Json& row) { return grouped(row.value("written", std::uint64_t{0})); }, Column::Side::kRight},
+    {"WAITING", [](const Json& row) { return grouped(row.value("waiting", std::uint64_t{0})); }, Column::Side::kRight},
+    {"OLDEST",
+     [](const Json& row) {
+       return row["oldest_waiting_seconds"].is_null()
+                  ? "-"
+                  : duration_text(row["oldest_waiting_seconds"].get<std::uint64_t>());
+     },
+     Column::Side::kRight},
+    {"RETRIES", [](const Json& row) { return grouped(row.value("retries", std::uint64_t{0})); }, Column::Side::kRight},
+    {"ERRORS", [](const Json& row) { return grouped(row.value("errors", std::uint64_t{0})); }, Column::Side::kRight},
+    {"SPOOL MiB", [](const Json& row) { return grouped(row.value("spool_bytes", std::uint64_t{0}) >> 20); },
+     Column::Side::kRight},
+};
+
 std::uint64_t number(const Json& object, const char* key) { return object.value(key, std::uint64_t{0}); }
 
 void show_table(const Json& rows, const std::vector<Column>& columns) {
@@ -73,6 +90,10 @@ void show(const Json& status) {
   show_table(status["interfaces"], kInterfaces);
   fmt::print("\n");
   show_table(status["pools"], kPools);
+  if (!status["events"]["sinks"].empty()) {
+    fmt::print("\n");
+    show_table(status["events"]["sinks"], kSinks);
+  }
   if (!warnings.empty()) fmt::print("\n");
   for (const Json& warning : warnings) fmt::print("! {}\n", warning.get<std::string>());
 }
