@@ -21,7 +21,7 @@ std::string sentence(const Json& event) {
 }
 
 // How long between two attempts to find the agent again.
-constexpr auto kPause = std::chrono::milliseconds(500);
+constexpr auto kPause = std::chrono::milliseconds(200);
 
 // An agent that was there once comes back: it is being restarted or upgraded, and the data plane goes on without it.
 // What happens meanwhile waits in the ring for the next agent, which may hand it on before we have found it.
