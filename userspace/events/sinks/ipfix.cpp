@@ -198,7 +198,6 @@ std::uint16_t u16_at(std::string_view bytes, std::size_t at) {
                                     static_cast<unsigned char>(bytes[at + 1]));
 }
 
-constexpr std::size_t kMessageHeaderBytes = 16;
 constexpr std::uint16_t kVersion = 10;
 constexpr std::uint16_t kTemplateSet = 2;
 constexpr std::uint16_t kOptionsTemplateSet = 3;
