@@ -324,7 +324,7 @@ TEST_CASE("interfaces that do not exist and memory that is not there are refused
   CHECK(check_machine(config, machine));
   machine.available_bytes = 50 << 20;
   CHECK(check_machine(config, machine).error().text ==
-        "test.toml: the tables need 76 MiB and 50 MiB are available; share fewer external addresses (3 MiB each), or "
+        "test.toml: the tables need 77 MiB and 50 MiB are available; share fewer external addresses (3 MiB each), or "
         "add memory");
   // A reload pays only for what it adds; an agent that adopts tables does not pay again.
   CHECK(check_machine(config, machine, needed));
