@@ -167,7 +167,7 @@ struct options options_for(const NatSpec& spec) {
   options.tcp_mss_clamp = spec.tcp_mss_clamp;
   options.ipv4_id_atomic = spec.ipv4_id_atomic;
   options.ipv4_id_on_repeat = spec.ipv4_id_on_repeat;
-  options.ipv4_id_ticks = ticks(120);
+  options.ipv4_id_ticks = spec.timeless ? kNever : ticks(120);
   options.slow_path = spec.slow_path;
   for (std::uint32_t i = 0; i < 4; ++i) options.secret[i] = 0x9e3779b97f4a7c15ull * (i + 1);
   return options;
