@@ -130,7 +130,9 @@ std::vector<NatSpec> script_gateways() {
   NatSpec one_armed = plain;
   one_armed.one_armed = true;
   one_armed.forwards = false;
-  return {plain, layouts, extras, one_armed};
+  std::vector<NatSpec> gateways = {plain, layouts, extras, one_armed};
+  for (NatSpec& gateway : gateways) gateway.timeless = true;
+  return gateways;
 }
 
 void furnish(Translator& nat) {

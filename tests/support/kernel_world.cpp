@@ -9,12 +9,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "apnat/options.h"
 #include "nat.skel.h"
@@ -63,6 +67,7 @@ class Rows {
     if (base_ != nullptr) munmap(base_, bytes_);
   }
   Row& operator[](std::size_t i) { return *reinterpret_cast<Row*>(base_ + i * ((sizeof(Row) + 7) & ~7ul)); }
+  void wipe() { std::memset(base_, 0, bytes_); }
 
  private:
   std::uint8_t* base_ = nullptr;
@@ -78,6 +83,9 @@ class Tables {
     auto found = made_.find(table);
     if (found == made_.end()) found = made_.emplace(table, make(table)).first;
     return found->second[index];
+  }
+  void wipe() {
+    for (auto& [_, rows] : made_) rows.wipe();
   }
 
  private:
@@ -98,9 +106,52 @@ class Tables {
   std::map<std::uint32_t, Rows<Row>> made_;
 };
 
+std::uint32_t rows_of(const bpf_map* map) { return bpf_map__max_entries(map); }
+
+void wipe_array(const bpf_map* map) {
+  const std::size_t row = (bpf_map__value_size(map) + 7) & ~7ul,
+                    bytes = (rows_of(map) * row + kPage - 1) & ~(kPage - 1);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  check(memory != MAP_FAILED, "map an array");
+  std::memset(memory, 0, bytes);
+  munmap(memory, bytes);
+}
+
+void wipe_percpu_array(const bpf_map* map) {
+  const std::size_t row = (bpf_map__value_size(map) + 7) & ~7ul;
+  const std::vector<std::uint8_t> zeros(row * static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  for (std::uint32_t i = 0; i < rows_of(map); ++i)
+    check(bpf_map_update_elem(bpf_map__fd(map), &i, zeros.data(), BPF_ANY) == 0, "wipe a row");
+}
+
+int keep_record(void* events, void* data, std::size_t) {
+  static_cast<std::vector<event_record>*>(events)->push_back(*static_cast<event_record*>(data));
+  return 0;
+}
+
+std::vector<event_record> read_ring(const bpf_map* map) {
+  std::vector<event_record> events;
+  ring_buffer* ring = ring_buffer__new(bpf_map__fd(map), keep_record, &events, nullptr);
+  check(ring != nullptr, "open the ring");
+  ring_buffer__consume(ring);
+  ring_buffer__free(ring);
+  return events;
+}
+
+// What a program may have written. Other maps hold only what KernelWorld::put wrote, who undoes it; the options stay.
+void wipe(const bpf_map* map) {
+  const auto type = bpf_map__type(map);
+  if (type == BPF_MAP_TYPE_RINGBUF) read_ring(map);
+  if (type == BPF_MAP_TYPE_PERCPU_ARRAY) wipe_percpu_array(map);
+  if (type == BPF_MAP_TYPE_ARRAY && !bpf_map__is_internal(map) && bpf_map__map_flags(map) & BPF_F_MMAPABLE)
+    wipe_array(map);
+}
+
+// A loaded program and its tables. Loading is what takes time (the verifier's, above all on an emulated machine), so
+// a world serves one test after the other: prepare() gives each the tables as new.
 class KernelWorld : public World {
  public:
-  explicit KernelWorld(const NatSpec& spec) : skeleton_(load(spec)) {
+  explicit KernelWorld(const struct options& options) : loaded_with_(options), skeleton_(load(options)) {
     auto& maps = skeleton_->maps;
     node_.emplace(bpf_map__fd(maps.node_state), 1);
     external_addresses_.emplace(bpf_map__fd(maps.external_addresses), MAX_EXTERNAL_ROWS);
@@ -112,6 +163,17 @@ class KernelWorld : public World {
     mappings_.emplace(maps.mapping_tables, SETS_PER_ADDRESS);
     creations_.emplace(maps.creation_tables, SETS_PER_ADDRESS);
     blocks_.emplace(maps.block_tables, BLOCKS_PER_ADDRESS);
+  }
+  KernelWorld(const KernelWorld&) = delete;
+  ~KernelWorld() override { nat_bpf::destroy(skeleton_); }
+
+  bool is_loaded_with(const struct options& options) const {
+    return std::memcmp(&loaded_with_, &options, sizeof(options)) == 0;
+  }
+  void prepare(const NatSpec& spec) {
+    skeleton_options_ = loaded_with_;
+    if (used_) wipe_all();
+    used_ = true;
     lay_out(*this, spec);
     for (std::uint32_t tables = 0; tables < 4; ++tables) {  // what the program may touch, it must find
       mappings_->at(tables, 0);
@@ -119,7 +181,6 @@ class KernelWorld : public World {
       blocks_->at(tables, 0);
     }
   }
-  ~KernelWorld() override { nat_bpf::destroy(skeleton_); }
 
   struct options& options() override { return skeleton_options_; }
   struct node_state& node() override { return (*node_)[0]; }
@@ -160,24 +221,44 @@ class KernelWorld : public World {
   nat_bpf& skeleton() { return *skeleton_; }
 
  private:
-  nat_bpf* load(const NatSpec& spec) {
+  static nat_bpf* load(const struct options& options) {
     enter_namespace();
     const rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_MEMLOCK, &unlimited);
     nat_bpf* skeleton = nat_bpf::open();
     check(skeleton != nullptr, "open the program");
-    skeleton_options_ = options_for(spec);
-    std::memcpy(const_cast<struct options*>(&skeleton->rodata->options), &skeleton_options_, sizeof(skeleton_options_));
+    std::memcpy(const_cast<struct options*>(&skeleton->rodata->options), &options, sizeof(options));
     check(nat_bpf::load(skeleton) == 0, "load the program");
     return skeleton;
   }
 
-  static void put(const bpf_map* map, std::uint32_t index, const void* row) {
+  void put(const bpf_map* map, std::uint32_t index, const void* row) {
     check(bpf_map_update_elem(bpf_map__fd(map), &index, row, BPF_ANY) == 0, "write a row");
+    written_.emplace_back(map, index);
   }
 
-  struct options skeleton_options_{};
+  void wipe_all() {
+    for (const auto& [map, index] : written_) {
+      const std::vector<std::uint8_t> zeros(bpf_map__value_size(map));
+      const bool array = bpf_map__type(map) == BPF_MAP_TYPE_ARRAY;
+      check((array ? bpf_map_update_elem(bpf_map__fd(map), &index, zeros.data(), BPF_ANY)
+                   : bpf_map_delete_elem(bpf_map__fd(map), &index)) == 0,
+            "wipe a row");
+    }
+    written_.clear();
+    const bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) wipe(map);
+    subscribers_->wipe();
+    mappings_->wipe();
+    creations_->wipe();
+    blocks_->wipe();
+  }
+
+  const struct options loaded_with_;
+  struct options skeleton_options_{};  // a test may write what it likes there
   nat_bpf* skeleton_;
+  bool used_ = false;
+  std::vector<std::pair<const bpf_map*, std::uint32_t>> written_;  // rows of maps that are not in memory here
   std::optional<Rows<struct node_state>> node_;
   std::optional<Rows<struct external_address>> external_addresses_;
   std::optional<Rows<struct pool>> pools_;
@@ -190,9 +271,31 @@ class KernelWorld : public World {
   std::optional<Tables<struct port_block>> blocks_;
 };
 
-int keep_record(void* events, void* data, std::size_t) {
-  static_cast<std::vector<event_record>*>(events)->push_back(*static_cast<event_record*>(data));
-  return 0;
+// The worlds between two tests, the last used first.
+class IdleWorlds {
+ public:
+  std::unique_ptr<KernelWorld> take(const struct options& options) {
+    const auto same = [&](const auto& world) { return world->is_loaded_with(options); };
+    const auto found = std::find_if(worlds_.begin(), worlds_.end(), same);
+    if (found == worlds_.end()) return std::make_unique<KernelWorld>(options);
+    std::unique_ptr<KernelWorld> world = std::move(*found);
+    worlds_.erase(found);
+    return world;
+  }
+
+  void put_back(std::unique_ptr<KernelWorld> world) {
+    worlds_.push_front(std::move(world));
+    if (worlds_.size() > kMost) worlds_.pop_back();
+  }
+
+ private:
+  static constexpr std::size_t kMost = 8;  // some 50 MB each
+  std::list<std::unique_ptr<KernelWorld>> worlds_;
+};
+
+IdleWorlds& idle_worlds() {
+  static IdleWorlds worlds;
+  return worlds;
 }
 
 // Where the reader of the ring says it has come to; the program finds no place when that is far enough behind.
@@ -208,6 +311,7 @@ class ReaderPosition {
   }
   ReaderPosition(const ReaderPosition&) = delete;
   ~ReaderPosition() {
+    catch_up();
     munmap(const_cast<unsigned long*>(reader_), kPage);
     munmap(const_cast<unsigned long*>(writer_), kPage);
   }
@@ -229,9 +333,13 @@ class ReaderPosition {
 
 class KernelTranslator : public Translator {
  public:
-  explicit KernelTranslator(const NatSpec& spec) : world_(spec), reader_(bpf_map__fd(world_.skeleton().maps.events)) {}
+  explicit KernelTranslator(const NatSpec& spec)
+      : world_(idle_worlds().take(options_for(spec))), reader_(bpf_map__fd(world_->skeleton().maps.events)) {
+    world_->prepare(spec);
+  }
+  ~KernelTranslator() override { idle_worlds().put_back(std::move(world_)); }
   std::string name() const override { return "kernel"; }
-  World& world() override { return world_; }
+  World& world() override { return *world_; }
 
   Outcome frame(std::uint32_t ifindex, Bytes& frame) override {
     const auto before = counters();
@@ -253,18 +361,11 @@ class KernelTranslator : public Translator {
     run.ctx_in = &context;
     run.ctx_size_in = sizeof(context);
     run.repeat = 1;
-    check(bpf_prog_test_run_opts(bpf_program__fd(world_.skeleton().progs.apnat), &run) == 0, "run the program");
+    check(bpf_prog_test_run_opts(bpf_program__fd(world_->skeleton().progs.apnat), &run) == 0, "run the program");
     frame.assign(out.begin(), out.begin() + run.data_size_out);
   }
 
-  std::vector<event_record> take_events() override {
-    std::vector<event_record> events;
-    ring_buffer* ring = ring_buffer__new(bpf_map__fd(world_.skeleton().maps.events), keep_record, &events, nullptr);
-    check(ring != nullptr, "open the ring");
-    ring_buffer__consume(ring);
-    ring_buffer__free(ring);
-    return events;
-  }
+  std::vector<event_record> take_events() override { return read_ring(world_->skeleton().maps.events); }
 
   void refuse_events(bool refuse) override { refuse ? reader_.fall_behind() : reader_.catch_up(); }
 
@@ -272,7 +373,7 @@ class KernelTranslator : public Translator {
   std::vector<std::uint64_t> counters() {
     std::vector<std::uint64_t> sums(VERDICT_COUNT), cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     for (std::uint32_t i = 0; i < VERDICT_COUNT; ++i) {
-      check(bpf_map_lookup_elem(bpf_map__fd(world_.skeleton().maps.verdict_counters), &i, cpus.data()) == 0, "count");
+      check(bpf_map_lookup_elem(bpf_map__fd(world_->skeleton().maps.verdict_counters), &i, cpus.data()) == 0, "count");
       for (const std::uint64_t count : cpus) sums[i] += count;
     }
     return sums;
@@ -292,7 +393,7 @@ class KernelTranslator : public Translator {
     return verdict == VERDICT_SLOW_PATH_AWAY ? VERDICT_FRAGMENT : static_cast<enum verdict>(verdict);
   }
 
-  KernelWorld world_;
+  std::unique_ptr<KernelWorld> world_;
   ReaderPosition reader_;
 };
 

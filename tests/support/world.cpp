@@ -11,6 +11,8 @@ std::uint32_t ticks(std::uint32_t seconds) {
   return static_cast<std::uint32_t>((std::uint64_t{seconds} * 1'000'000'000 >> TICK_SHIFT) + 1);
 }
 
+constexpr std::uint32_t kNever = 1u << 30;  // ticks; differences of ticks are signed
+
 Prefix prefix(const std::string& text) { return *Prefix::parse(text); }
 
 // Gives out rows and pages, from 1 up; page 0 stays empty.
@@ -156,16 +158,16 @@ struct options options_for(const NatSpec& spec) {
     options.mapping_log |= pool.log != LOG_BLOCKS;
     options.rate_limit |= pool.max_new_mappings_per_second != 0;
   }
-  options.udp_ticks = ticks(300);
-  options.tcp_established_ticks = ticks(7440);
-  options.tcp_transitory_ticks = ticks(240);
-  options.icmp_ticks = ticks(60);
-  options.event_interval_ticks = ticks(1);
+  options.udp_ticks = spec.timeless ? kNever : ticks(300);
+  options.tcp_established_ticks = spec.timeless ? kNever : ticks(7440);
+  options.tcp_transitory_ticks = spec.timeless ? kNever : ticks(240);
+  options.icmp_ticks = spec.timeless ? kNever : ticks(60);
+  options.event_interval_ticks = spec.timeless ? kNever : ticks(1);
   options.packet_too_big_floor = 576;
   options.tcp_mss_clamp = spec.tcp_mss_clamp;
   options.ipv4_id_atomic = spec.ipv4_id_atomic;
   options.ipv4_id_on_repeat = spec.ipv4_id_on_repeat;
-  options.ipv4_id_ticks = ticks(120);
+  options.ipv4_id_ticks = spec.timeless ? kNever : ticks(120);
   options.slow_path = spec.slow_path;
   for (std::uint32_t i = 0; i < 4; ++i) options.secret[i] = 0x9e3779b97f4a7c15ull * (i + 1);
   return options;

@@ -76,6 +76,7 @@ struct NatSpec {
   enum ipv4_id_atomic ipv4_id_atomic = ATOMIC_ID_KEEP;
   enum ipv4_id_on_repeat ipv4_id_on_repeat = ID_REPEAT_COUNT;
   bool slow_path = false;
+  bool timeless = false;  // nothing becomes due while a test lasts, however slow its machine
 };
 
 // The options a specification needs (to be known before a program is loaded).
