@@ -197,6 +197,16 @@ void compare_timeouts(std::vector<std::string>& lines, const TimeoutsConfig& bef
   compare(lines, "timeouts.hold_down", before.hold_down, after.hold_down);
 }
 
+void compare_fragments(std::vector<std::string>& lines, const Config& before, const Config& after) {
+  compare(lines, "ipv4_id.atomic", word_of(before.ipv4_id.atomic), word_of(after.ipv4_id.atomic));
+  compare(lines, "ipv4_id.on_repeat", word_of(before.ipv4_id.on_repeat), word_of(after.ipv4_id.on_repeat));
+  compare(lines, "ipv4_id.uniqueness_seconds", before.ipv4_id.uniqueness_seconds, after.ipv4_id.uniqueness_seconds);
+  compare(lines, "fragments.timeout", before.fragments.timeout, after.fragments.timeout);
+  compare(lines, "fragments.memory", text_of_bytes(before.fragments.memory), text_of_bytes(after.fragments.memory));
+  compare(lines, "fragments.per_source", before.fragments.per_source, after.fragments.per_source);
+  compare(lines, "fragments.overlap", word_of(before.fragments.overlap), word_of(after.fragments.overlap));
+}
+
 std::vector<std::string> sink_texts(const std::vector<EventSinkConfig>& sinks) {
   std::vector<std::string> texts;
   for (const EventSinkConfig& sink : sinks) {
@@ -216,6 +226,7 @@ Result<Change> change(const Plan& running, const Plan& wanted) {
   compare_lists(change.lines, "forward", "its mapping ends", forward_texts(running.forwards),
                 forward_texts(wanted.forwards));
   compare_timeouts(change.lines, running.config.timeouts, wanted.config.timeouts);
+  compare_fragments(change.lines, running.config, wanted.config);
   compare(change.lines, "mtu.tcp_mss_clamp", running.config.mtu.tcp_mss_clamp, wanted.config.mtu.tcp_mss_clamp);
   compare(change.lines, "mtu.packet_too_big_floor", running.config.mtu.packet_too_big_floor,
           wanted.config.mtu.packet_too_big_floor);

@@ -80,6 +80,22 @@ void check_timeouts(const TimeoutsConfig& timeouts, Complaints& complaints) {
                limits::kSeconds);
 }
 
+void check_fragments(const FragmentsConfig& fragments, Complaints& complaints) {
+  check_number(complaints, at_or(fragments.timeout_at, fragments.where), "timeout", fragments.timeout,
+               limits::kFragmentTimeout);
+  check_number(complaints, at_or(fragments.per_source_at, fragments.where), "per_source", fragments.per_source,
+               limits::kPerSource);
+  // Not kFragmentMemory.allow: a size from the file may be larger than its numbers are.
+  if (fragments.memory >= std::uint64_t{limits::kFragmentMemory.least} &&
+      fragments.memory <= std::uint64_t{limits::kFragmentMemory.most}) {
+    return;
+  }
+  complaints.add(
+      at_or(fragments.memory_at, fragments.where),
+      fmt::format("memory is {}; write a size from {} to {}", text_of_bytes(fragments.memory),
+                  text_of_bytes(limits::kFragmentMemory.least), text_of_bytes(limits::kFragmentMemory.most)));
+}
+
 void check_mtu(const MtuConfig& mtu, Complaints& complaints) {
   if (mtu.tcp_mss_clamp != 0 && !limits::kMssClamp.allow(mtu.tcp_mss_clamp)) {
     complaints.add(mtu.tcp_mss_clamp_at,
@@ -122,6 +138,9 @@ Result<void> check(const Config& config) {
   check_static_blocks(config, complaints);
   check_forwards(config, complaints);
   check_timeouts(config.timeouts, complaints);
+  check_number(complaints, at_or(config.ipv4_id.uniqueness_seconds_at, config.ipv4_id.where), "uniqueness_seconds",
+               config.ipv4_id.uniqueness_seconds, limits::kUniquenessSeconds);
+  check_fragments(config.fragments, complaints);
   check_mtu(config.mtu, complaints);
   check_event_sinks(config.event_sinks, complaints);
   return complaints.result(config.file);

@@ -102,6 +102,31 @@ struct TimeoutsConfig {
   Where block_idle_at;
 };
 
+// What becomes of the ID of an atomic packet, which means nothing (RFC 6864 section 4.1).
+enum class AtomicId { kKeep, kZero, kRandom, kLow4 };
+// What becomes of a packet whose ID would have to repeat within the interval.
+enum class OnIdRepeat { kCount, kMakeAtomic, kDrop };
+
+struct Ipv4IdConfig {
+  AtomicId atomic = AtomicId::kKeep;
+  OnIdRepeat on_repeat = OnIdRepeat::kCount;
+  std::uint32_t uniqueness_seconds = 120;
+  Where where;
+  Where uniqueness_seconds_at;
+};
+
+// What becomes of a datagram whose fragments overlap and are no exact duplicates.
+enum class Overlap { kKill, kFirstWins };
+
+struct FragmentsConfig {
+  std::uint32_t timeout = 5;                       // seconds, from the fragment that arrived first
+  std::uint64_t memory = std::uint64_t{64} << 20;  // bytes, bookkeeping included
+  std::uint32_t per_source = 64;                   // datagrams of one source being put together
+  Overlap overlap = Overlap::kKill;
+  Where where;
+  Where timeout_at, memory_at, per_source_at;
+};
+
 struct MtuConfig {
   std::uint16_t tcp_mss_clamp = 0;
   std::uint16_t packet_too_big_floor = 576;
@@ -127,6 +152,8 @@ struct Config {
   std::vector<StaticBlockConfig> static_blocks;
   std::vector<ForwardConfig> forwards;
   TimeoutsConfig timeouts;
+  Ipv4IdConfig ipv4_id;
+  FragmentsConfig fragments;
   MtuConfig mtu;
   std::vector<EventSinkConfig> event_sinks;
 };
@@ -136,5 +163,11 @@ std::string_view word_of(enum assignment assignment);
 std::string_view word_of(enum port_layout layout);
 std::string_view word_of(enum log_level log);
 std::string_view word_of(AttachMode mode);
+std::string_view word_of(AtomicId atomic);
+std::string_view word_of(OnIdRepeat on_repeat);
+std::string_view word_of(Overlap overlap);
+// A number of bytes as the file has it: "64MiB", "1536KiB", "1000B".
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
+std::string text_of_bytes(std::uint64_t bytes);
 
 }  // namespace apnat

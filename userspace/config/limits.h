@@ -25,6 +25,12 @@ inline constexpr Limits kSeconds{1, 365 * 24 * 3600};
 inline constexpr Limits kHoldDown{0, 365 * 24 * 3600};
 inline constexpr Limits kMssClamp{88, 65495};  // or 0: off. The kernel itself goes no lower than 88
 inline constexpr Limits kPacketTooBigFloor{68, 1500};
+// RFC 6146 waits no shorter, RFC 8200 no longer.
+inline constexpr Limits kFragmentTimeout{2, 60};
+// Below, a share could not hold a handful of the largest datagrams.
+inline constexpr Limits kFragmentMemory{std::int64_t{4} << 20, std::int64_t{64} << 30};
+inline constexpr Limits kPerSource{1, 65535};
+inline constexpr Limits kUniquenessSeconds{1, 3600};
 
 inline constexpr std::uint32_t kLeastPorts = MIN_BLOCK_SIZE;  // a deterministic subscriber gets
 inline constexpr std::size_t kPoolName = sizeof(pool::name) - 1;

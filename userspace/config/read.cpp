@@ -132,6 +132,27 @@ void read_timeouts(Section section, TimeoutsConfig& timeouts) {
   section.finish();
 }
 
+void read_ipv4_id(Section section, Ipv4IdConfig& ipv4_id) {
+  ipv4_id.where = section.where();
+  section.word(
+      "atomic", ipv4_id.atomic,
+      {{"keep", AtomicId::kKeep}, {"zero", AtomicId::kZero}, {"random", AtomicId::kRandom}, {"low4", AtomicId::kLow4}});
+  section.word("on_repeat", ipv4_id.on_repeat,
+               {{"count", OnIdRepeat::kCount}, {"make_atomic", OnIdRepeat::kMakeAtomic}, {"drop", OnIdRepeat::kDrop}});
+  section.number("uniqueness_seconds", ipv4_id.uniqueness_seconds, limits::kUniquenessSeconds,
+                 &ipv4_id.uniqueness_seconds_at);
+  section.finish();
+}
+
+void read_fragments(Section section, FragmentsConfig& fragments) {
+  fragments.where = section.where();
+  section.number("timeout", fragments.timeout, limits::kFragmentTimeout, &fragments.timeout_at);
+  section.parsed("memory", fragments.memory, &parse_bytes, "a size such as \"64MiB\"", &fragments.memory_at);
+  section.number("per_source", fragments.per_source, limits::kPerSource, &fragments.per_source_at);
+  section.word("overlap", fragments.overlap, {{"kill", Overlap::kKill}, {"first_wins", Overlap::kFirstWins}});
+  section.finish();
+}
+
 void read_mtu(Section section, MtuConfig& mtu) {
   section.number("tcp_mss_clamp", mtu.tcp_mss_clamp, {0, limits::kMssClamp.most}, &mtu.tcp_mss_clamp_at);
   section.number("packet_too_big_floor", mtu.packet_too_big_floor, limits::kPacketTooBigFloor,
@@ -186,7 +207,7 @@ class Root {
 
   void finish() {
     Section rest(table_, "the file", complaints_);
-    for (const char* later : {"ipv4_id", "fragments", "history"}) rest.not_in_this_release(later);
+    for (const char* later : {"history"}) rest.not_in_this_release(later);
     rest.finish(known_);
   }
 
@@ -205,6 +226,8 @@ void read_root(const toml::table& table, Complaints& complaints, Config& config)
   root.each("static_block", [&](Section section) { config.static_blocks.push_back(read_static_block(section)); });
   root.each("forward", [&](Section section) { config.forwards.push_back(read_forward(section)); });
   if (auto section = root.one("timeouts")) read_timeouts(*section, config.timeouts);
+  if (auto section = root.one("ipv4_id")) read_ipv4_id(*section, config.ipv4_id);
+  if (auto section = root.one("fragments")) read_fragments(*section, config.fragments);
   if (auto section = root.one("mtu")) read_mtu(*section, config.mtu);
   root.each("event_sink", [&](Section section) { config.event_sinks.push_back(read_event_sink(section)); });
   root.finish();

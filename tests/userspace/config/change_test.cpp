@@ -118,14 +118,18 @@ TEST_CASE("interfaces, times, the node and its sinks") {
                    "mode = \"native\"\n" +
                    kRunning +
                    "[node]\nname = \"cgn2\"\n[timeouts]\nudp = 400\nhold_down = 121\nblock_idle = 5\n"
-                   "[mtu]\ntcp_mss_clamp = 1360\n[[event_sink]]\ntype = \"stdout\"\n"));
+                   "[mtu]\ntcp_mss_clamp = 1360\n[[event_sink]]\ntype = \"stdout\"\n"
+                   "[ipv4_id]\natomic = \"zero\"\non_repeat = \"drop\"\nuniqueness_seconds = 60\n"
+                   "[fragments]\ntimeout = 6\nmemory = \"1GiB\"\nper_source = 8\noverlap = \"first_wins\"\n"));
   const auto made = change(before, after);
   REQUIRE(made);
-  CHECK(made->lines == Lines{"node.name  -> cgn2", "interface eth0: internal -> internal+external",
-                             "interface eth1: let go", "interface eth2: taken, internal",
-                             "interfaces.mode auto -> native", "timeouts.udp 300 -> 400",
-                             "timeouts.block_idle 600 -> 5", "timeouts.hold_down 120 -> 121",
-                             "mtu.tcp_mss_clamp 0 -> 1360", "event_sink stdout added"});
+  CHECK(made->lines ==
+        Lines{"node.name  -> cgn2", "interface eth0: internal -> internal+external", "interface eth1: let go",
+              "interface eth2: taken, internal", "interfaces.mode auto -> native", "timeouts.udp 300 -> 400",
+              "timeouts.block_idle 600 -> 5", "timeouts.hold_down 120 -> 121", "ipv4_id.atomic keep -> zero",
+              "ipv4_id.on_repeat count -> drop", "ipv4_id.uniqueness_seconds 120 -> 60", "fragments.timeout 5 -> 6",
+              "fragments.memory 64MiB -> 1GiB", "fragments.per_source 64 -> 8", "fragments.overlap kill -> first_wins",
+              "mtu.tcp_mss_clamp 0 -> 1360", "event_sink stdout added"});
   CHECK(made->interfaces_changed);
   CHECK(made->options_changed);
   CHECK(made->ended_pools.empty());

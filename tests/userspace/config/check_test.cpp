@@ -256,6 +256,22 @@ TEST_CASE("interfaces, paths, sinks and the node's name") {
         "test.toml:12:24: packet_too_big_floor is 67; write a whole number from 68 to 1500");
 }
 
+TEST_CASE("the memory for fragments lies between sane bounds") {
+  auto complaint = [](const std::string& memory) {
+    return complaint_with(kPool + "[fragments]\nmemory = \"" + memory + "\"\n");
+  };
+  CHECK(complaint("4MiB") == "");
+  CHECK(complaint("64GiB") == "");
+  CHECK(complaint("4095KiB") == "test.toml:12:10: memory is 4095KiB; write a size from 4MiB to 64GiB");
+  CHECK(complaint("0B") == "test.toml:12:10: memory is 0B; write a size from 4MiB to 64GiB");
+  CHECK(complaint("16777215TiB") == "test.toml:12:10: memory is \"16777215TiB\"; write a size such as \"64MiB\"");
+  CHECK(complaint("17179869183GiB") == "test.toml:12:10: memory is 17179869183GiB; write a size from 4MiB to 64GiB");
+  CHECK(complaint("17179869184GiB") == "test.toml:12:10: memory is \"17179869184GiB\"; write a size such as \"64MiB\"");
+  for (const char* wrong : {"", "MiB", "-1MiB", "+1MiB", "1.5MiB", "64", "64mib", "64MiBs", " 64MiB"}) {
+    CHECK(complaint(wrong).ends_with("write a size such as \"64MiB\""));
+  }
+}
+
 TEST_CASE("what the tables cannot hold is refused with figures") {
   CHECK(complaint_with(pool_with("", "100.64.0.0/24", "198.18.0.0/18")) ==
         "test.toml: 16384 external addresses; the tables have room for 8192");

@@ -65,6 +65,13 @@ TEST_CASE("the commented configuration shows the defaults") {
   CHECK(full->timeouts.icmp == short_one.timeouts.icmp);
   CHECK(full->timeouts.block_idle == short_one.timeouts.block_idle);
   CHECK(full->timeouts.hold_down == short_one.timeouts.hold_down);
+  CHECK(full->ipv4_id.atomic == short_one.ipv4_id.atomic);
+  CHECK(full->ipv4_id.on_repeat == short_one.ipv4_id.on_repeat);
+  CHECK(full->ipv4_id.uniqueness_seconds == short_one.ipv4_id.uniqueness_seconds);
+  CHECK(full->fragments.timeout == short_one.fragments.timeout);
+  CHECK(full->fragments.memory == short_one.fragments.memory);
+  CHECK(full->fragments.per_source == short_one.fragments.per_source);
+  CHECK(full->fragments.overlap == short_one.fragments.overlap);
   CHECK(full->mtu.tcp_mss_clamp == short_one.mtu.tcp_mss_clamp);
   CHECK(full->mtu.packet_too_big_floor == short_one.mtu.packet_too_big_floor);
 }

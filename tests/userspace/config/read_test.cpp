@@ -41,6 +41,13 @@ TEST_CASE("a short configuration has the documented defaults") {
   CHECK(config.timeouts.icmp == 60);
   CHECK(config.timeouts.block_idle == 600);
   CHECK(config.timeouts.hold_down == 120);
+  CHECK(config.ipv4_id.atomic == AtomicId::kKeep);
+  CHECK(config.ipv4_id.on_repeat == OnIdRepeat::kCount);
+  CHECK(config.ipv4_id.uniqueness_seconds == 120);
+  CHECK(config.fragments.timeout == 5);
+  CHECK(config.fragments.memory == 64u << 20);
+  CHECK(config.fragments.per_source == 64);
+  CHECK(config.fragments.overlap == Overlap::kKill);
   CHECK(config.mtu.tcp_mss_clamp == 0);
   CHECK(config.mtu.packet_too_big_floor == 576);
   CHECK(config.event_sinks.empty());
@@ -98,6 +105,15 @@ tcp_transitory = 20
 icmp = 5
 block_idle = 10
 hold_down = 0
+[ipv4_id]
+atomic = "low4"
+on_repeat = "make_atomic"
+uniqueness_seconds = 30
+[fragments]
+timeout = 2
+memory = "8192KiB"
+per_source = 1
+overlap = "first_wins"
 [mtu]
 tcp_mss_clamp = 1360
 packet_too_big_floor = 1280
@@ -143,6 +159,13 @@ path = "/tmp/events.jsonl"
   CHECK(config.timeouts.allow_below_rfc);
   CHECK(config.timeouts.udp == 30);
   CHECK(config.timeouts.hold_down == 0);
+  CHECK(config.ipv4_id.atomic == AtomicId::kLow4);
+  CHECK(config.ipv4_id.on_repeat == OnIdRepeat::kMakeAtomic);
+  CHECK(config.ipv4_id.uniqueness_seconds == 30);
+  CHECK(config.fragments.timeout == 2);
+  CHECK(config.fragments.memory == 8u << 20);
+  CHECK(config.fragments.per_source == 1);
+  CHECK(config.fragments.overlap == Overlap::kFirstWins);
   CHECK(config.mtu.tcp_mss_clamp == 1360);
   CHECK(config.mtu.packet_too_big_floor == 1280);
   REQUIRE(config.event_sinks.size() == 2);
@@ -168,8 +191,6 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       // sections
       {"[pool]\nname = \"a\"\n", "test.toml:4:1: pool stands in single brackets; write [[pool]], once for each"},
       {"[[mtu]]\n", "test.toml:4:1: mtu is a list; write [mtu], once"},
-      {"[ipv4_id]\natomic = \"keep\"\n", "test.toml:4:1: [ipv4_id] is not in this release; take it out"},
-      {"[fragments]\n", "test.toml:4:1: [fragments] is not in this release; take it out"},
       {"[history]\nretention = \"365d\"\n", "test.toml:4:1: [history] is not in this release; take it out"},
       // kinds of values
       {"[mtu]\ntcp_mss_clamp = \"1360\"\n",
@@ -180,7 +201,19 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       {"[timeouts]\nudp = -1\n", "test.toml:5:7: udp is -1; write a whole number from 1 to 31536000"},
       {"[timeouts]\nudp = 99999999999\n", "test.toml:5:7: udp is 99999999999; write a whole number from 1 to 31536000"},
       {"[paths]\nsocket = 5\n", "test.toml:5:10: socket is a whole number; write a string in quotes"},
+      {"[fragments]\nmemory = 64\n", "test.toml:5:10: memory is a whole number; write a string in quotes"},
+      {"[fragments]\nmemory = \"64 MB\"\n", "test.toml:5:10: memory is \"64 MB\"; write a size such as \"64MiB\""},
+      {"[fragments]\ntimeout = 1\n", "test.toml:5:11: timeout is 1; write a whole number from 2 to 60"},
+      {"[fragments]\nper_source = 0\n", "test.toml:5:14: per_source is 0; write a whole number from 1 to 65535"},
+      {"[ipv4_id]\nuniqueness_seconds = 0\n",
+       "test.toml:5:22: uniqueness_seconds is 0; write a whole number from 1 to 3600"},
       // words
+      {"[fragments]\noverlap = \"last_wins\"\n",
+       "test.toml:5:11: overlap is \"last_wins\"; did you mean first_wins? it is one of kill, first_wins"},
+      {"[ipv4_id]\natomic = \"low\"\n",
+       "test.toml:5:10: atomic is \"low\"; did you mean low4? it is one of keep, zero, random, low4"},
+      {"[ipv4_id]\non_repeat = \"cuont\"\n",
+       "test.toml:5:13: on_repeat is \"cuont\"; did you mean count? it is one of count, make_atomic, drop"},
       {"[[event_sink]]\ntype = \"fiel\"\n",
        "test.toml:5:8: type is \"fiel\"; did you mean file? it is one of stdout, file"},
       {"[[event_sink]]\ntype = \"ipfix\"\n",
