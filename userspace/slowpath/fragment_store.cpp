@@ -147,7 +147,7 @@ void FragmentStore::keep(std::uint32_t index, std::uint32_t before, Bytes header
   cell->offset = offset;
   cell->length = static_cast<std::uint16_t>(payload.size());
   cell->skip = static_cast<std::uint8_t>(headers.size());
-  std::memcpy(cell->data, headers.data(), headers.size());
+  std::ranges::copy(headers, cell->data);
   const std::size_t in_first = std::min(payload.size(), sizeof(cell->data) - headers.size());
   std::memcpy(cell->data + headers.size(), payload.data(), in_first);
   for (Bytes rest = payload.subspan(in_first); !rest.empty();) {

@@ -7,15 +7,14 @@
 namespace apnat {
 namespace {
 
-// 17 ms, so that 32 bits count for two years; comparisons survive the turn.
+// 17 ms, so that 32 bits count for two years. What would expire later than any timeout allows has expired a turn ago.
 constexpr int kTickShift = 24;
+constexpr std::uint32_t kLongestTicks = (std::uint64_t{62} * 1'000'000'000) >> kTickShift;
 
 std::uint32_t tick(std::uint64_t ns) { return static_cast<std::uint32_t>(ns >> kTickShift); }
 // Rounded up, and never 0, which is an empty place.
 std::uint32_t tick_after(std::uint64_t ns) { return std::max(1u, tick(ns) + 1); }
-bool is_alive(std::uint32_t expires, std::uint32_t now) {
-  return expires != 0 && static_cast<std::int32_t>(expires - now) > 0;
-}
+bool is_alive(std::uint32_t expires, std::uint32_t now) { return expires != 0 && expires - now - 1 < kLongestTicks; }
 
 }  // namespace
 

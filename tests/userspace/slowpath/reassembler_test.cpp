@@ -78,6 +78,22 @@ TEST_CASE("what is lost late does not splice with a new datagram of the same ID"
   CHECK(lab.payload_after(pieces[2]) == bytes_of(3000, 7));
 }
 
+TEST_CASE("what was given up years ago is not remembered", "[FRAG-5]") {
+  const double turn = 4294967296.0 * 16777216 / 1e9;  // the clock of the tombstones comes round
+  for (const double years : {turn / 4, turn / 2 - 70, turn / 2 + 70, turn - 140, turn + 7}) {
+    SlowLab lab;
+    auto kill = [&](std::uint16_t id) {
+      lab.add(three_pieces(id)[0]);
+      lab.add(with(three_pieces(id)[0], [](Piece& p) { p.payload[9] ^= 1; }));
+    };
+    kill(7);
+    CHECK(lab.add(three_pieces()[0]).loss == Loss::kLate);
+    lab.wait(years);
+    kill(8);
+    CHECK(lab.add(three_pieces()[0]).fate == Reassembled::Fate::kHeld);
+  }
+}
+
 TEST_CASE("time alone ends what does not become whole", "[FRAG-12]") {
   SlowLab lab;
   for (std::uint16_t id = 0; id < 40; ++id) lab.add(three_pieces(id)[0]);
