@@ -14,9 +14,10 @@ ROOMS = {
     "config": {"base", "net"},
     "events": {"base", "net"},
     "datapath": {"base", "net", "config", "events"},
+    "slowpath": {"base", "net", "config", "events", "datapath"},
     "control": {"base"},
-    "commands": {"base", "net", "config", "events", "datapath", "control"},
-    "apnatd": {"base", "net", "config", "events", "datapath", "control", "commands"},
+    "commands": {"base", "net", "config", "events", "datapath", "slowpath", "control"},
+    "apnatd": {"base", "net", "config", "events", "datapath", "slowpath", "control", "commands"},
     "natctl": {"base", "control", "commands"},
 }
 # natctl's end of a command knows the socket and the words, nothing of the data plane.
@@ -28,6 +29,7 @@ DOORS = {
     "config": {"config.h", "plan.h", "change.h", "read.h", "check.h", "sizing.h"},
     "events": {"event.h", "decode.h", "fan_out.h", "follow.h", "json.h", "sequencer.h", "sink.h", "time_text.h"},
     "datapath": {"datapath.h", "explain.h"},
+    "slowpath": {"fragment.h", "frame.h", "fragmenter.h", "icmp_error.h", "reassembler.h", "wire.h"},
     "control": {"client.h", "server.h", "protocol.h", "answer.h"},
     "commands": {"command.h"},
 }

@@ -1,0 +1,37 @@
+// frame.cpp - Ethernet, tags, IPv4: each measured before it is read.
+#include "slowpath/frame.h"
+
+namespace apnat {
+namespace {
+
+constexpr std::uint16_t kIpv4 = 0x0800;
+constexpr std::uint16_t kCustomerTag = 0x8100;
+constexpr std::uint16_t kServiceTag = 0x88a8;
+
+bool is_tag(std::uint16_t ether_type) { return ether_type == kCustomerTag || ether_type == kServiceTag; }
+
+}  // namespace
+
+std::expected<Frame, FrameFault> parse_frame(Bytes bytes) {
+  std::size_t link = kEthernetBytes;
+  if (bytes.size() < link) return std::unexpected(FrameFault::kTruncated);
+  while (is_tag(load16(bytes.data() + link - 2)) && link < kMostLinkBytes) {
+    link += kTagBytes;
+    if (bytes.size() < link) return std::unexpected(FrameFault::kTruncated);
+  }
+  if (load16(bytes.data() + link - 2) != kIpv4) return std::unexpected(FrameFault::kNotIpv4);
+
+  const Bytes rest = bytes.subspan(link);
+  if (rest.size() < kLeastIpv4Header) return std::unexpected(FrameFault::kTruncated);
+  const std::size_t header = std::size_t{4} * (rest[0] & 0x0f);
+  const std::size_t total = load16(rest.data() + ipv4::kTotalLength);
+  if (rest[0] >> 4 != 4 || header < kLeastIpv4Header || total < header) {
+    return std::unexpected(FrameFault::kBadHeader);
+  }
+  if (rest.size() < total) return std::unexpected(FrameFault::kTruncated);
+  // What is put together gets a new checksum: a wrong one must not become right on the way.
+  if (internet_sum(rest.first(header)) != 0xffff) return std::unexpected(FrameFault::kBadChecksum);
+  return Frame{bytes.first(link), rest.first(header), rest.subspan(header, total - header)};
+}
+
+}  // namespace apnat

@@ -1,0 +1,73 @@
+// wire.h - fields of headers in network order, and the Internet checksum. Knows no packet; bounds are its callers'
+// care.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace apnat {
+
+using Bytes = std::span<const std::uint8_t>;
+using MutableBytes = std::span<std::uint8_t>;
+
+inline constexpr std::size_t kEthernetBytes = 14;
+inline constexpr std::size_t kTagBytes = 4;
+inline constexpr std::size_t kMostLinkBytes = kEthernetBytes + 2 * kTagBytes;
+inline constexpr std::size_t kLeastIpv4Header = 20;
+inline constexpr std::size_t kMostIpv4Header = 60;
+inline constexpr std::size_t kMostIpv4Total = 65535;
+
+namespace ipv4 {  // where a header's fields are, and what is in them
+inline constexpr std::size_t kTos = 1;
+inline constexpr std::size_t kTotalLength = 2;
+inline constexpr std::size_t kId = 4;
+inline constexpr std::size_t kFragmentField = 6;
+inline constexpr std::size_t kTtl = 8;
+inline constexpr std::size_t kProtocol = 9;
+inline constexpr std::size_t kChecksum = 10;
+inline constexpr std::size_t kSource = 12;
+inline constexpr std::size_t kDestination = 16;
+inline constexpr std::uint16_t kDontFragment = 0x4000;
+inline constexpr std::uint16_t kMoreFragments = 0x2000;
+inline constexpr std::uint16_t kOffsetMask = 0x1fff;
+inline constexpr std::uint8_t kEcnMask = 3;
+}  // namespace ipv4
+
+inline std::uint16_t load16(const std::uint8_t* at) {
+  std::uint16_t value;
+  std::memcpy(&value, at, sizeof(value));
+  return __builtin_bswap16(value);
+}
+inline std::uint32_t load32(const std::uint8_t* at) {
+  std::uint32_t value;
+  std::memcpy(&value, at, sizeof(value));
+  return __builtin_bswap32(value);
+}
+inline void store16(std::uint8_t* at, std::uint16_t value) {
+  value = __builtin_bswap16(value);
+  std::memcpy(at, &value, sizeof(value));
+}
+inline void store32(std::uint8_t* at, std::uint32_t value) {
+  value = __builtin_bswap32(value);
+  std::memcpy(at, &value, sizeof(value));
+}
+
+// RFC 1071: the one's complement sum of `bytes` as 16-bit words, folded, not inverted. Right bytes sum to 0xffff.
+inline std::uint16_t internet_sum(Bytes bytes) {
+  std::uint64_t sum = 0;
+  std::size_t i = 0;
+  for (; i + 1 < bytes.size(); i += 2) sum += load16(bytes.data() + i);
+  if (i < bytes.size()) sum += std::uint32_t{bytes[i]} << 8;
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<std::uint16_t>(sum);
+}
+
+// Of an IPv4 header, options included.
+inline void set_header_checksum(MutableBytes header) {
+  store16(header.data() + ipv4::kChecksum, 0);
+  store16(header.data() + ipv4::kChecksum, static_cast<std::uint16_t>(~internet_sum(header)));
+}
+
+}  // namespace apnat
