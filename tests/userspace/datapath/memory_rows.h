@@ -51,6 +51,7 @@ class MemoryRows {
              .pool_addresses = pool_addresses_,
              .external_addresses = external_,
              .forward_sets = forwards_,
+             .ipv4_ids = {},
              .node = &node_,
              .subscriber_tables = {std::span(subscribers_)},
              .addresses = {AddressRows{mappings_, blocks_, creations_}}};
