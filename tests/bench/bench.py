@@ -167,6 +167,13 @@ class Bench:
             figure = json.loads(line)
             self.figures.add(figure["name"], figure["unit"], *figure["samples"])
 
+    def measure_reassembler(self):
+        say("the reassembler alone, and floods of fragments")
+        command = (f"{self.binaries}/bench_reassembler", "--rounds", str(self.rounds))
+        for line in run(*command, preexec_fn=measuring_on(self.processor)).splitlines():
+            figure = json.loads(line)
+            self.figures.add(figure["name"], figure["unit"], *figure["samples"])
+
     def add_rates(self):
         """The same end-to-end figures as packets a second on one core."""
         for name in [name for name in self.figures.samples if name.startswith("e2e.")]:
@@ -196,6 +203,7 @@ class Bench:
                 self.measure_memory_and_start()
                 self.measure_end_to_end()
                 self.measure_test_runs()
+                self.measure_reassembler()
                 self.add_rates()
             finally:
                 if self.apnat:
