@@ -52,7 +52,7 @@ struct Datapath::State {
   std::array<struct pool, MAX_POOLS> seen_pools{};  // the last of each number: records of a removed pool still need it
   std::vector<EventBody> told;                      // events for the next sweep to hand on
   std::vector<PlannedForward> waiting_forwards;     // the configuration's, whose port a live mapping has
-  std::uint64_t generation = 1;  // of the programs
+  std::uint64_t generation = 1;                     // of the programs
   std::uint32_t kept_up_at = 0;                     // ticks
   std::uint32_t marked_at = 0;
 };
