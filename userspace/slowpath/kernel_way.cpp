@@ -7,6 +7,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
+#include <array>
+
 #include "slowpath/fragmenter.h"
 
 namespace apnat {
@@ -55,7 +58,12 @@ KernelWay::Sent KernelWay::send(Bytes bytes, std::uint16_t largest_fragment) {
     return sent;
   }
   while (const auto piece = fragmenter->next()) {
-    iovec parts[] = {vector_of(piece->headers.subspan(frame->link.size())), vector_of(piece->payload)};
+    std::array<std::uint8_t, kMostIpv4Header> header;
+    const Bytes ip = piece->headers.subspan(frame->link.size());
+    std::ranges::copy(ip, header.begin());
+    // The kernel takes ID 0 for none, and would give each fragment another one.
+    if (!fragmenter->is_whole() && load16(header.data() + ipv4::kId) == 0) store16(header.data() + ipv4::kId, 1);
+    iovec parts[] = {{header.data(), ip.size()}, vector_of(piece->payload)};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = std::size(parts);
