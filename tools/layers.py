@@ -28,15 +28,16 @@ NATCTL_END = {"base", "net", "config", "control", "commands"}
 DOORS = {
     "config": {"config.h", "plan.h", "change.h", "read.h", "check.h", "sizing.h"},
     "events": {"event.h", "decode.h", "fan_out.h", "follow.h", "json.h", "sequencer.h", "sink.h", "time_text.h"},
-    "datapath": {"datapath.h", "explain.h"},
-    "slowpath": {"fragment.h", "frame.h", "fragmenter.h", "icmp_error.h", "reassembler.h", "wire.h"},
+    "datapath": {"datapath.h", "explain.h", "slow_path_program.h"},
+    "slowpath": {"slow_path.h", "figures.h", "fragment.h", "frame.h", "fragmenter.h", "icmp_error.h", "reassembler.h", "wire.h"},
     "control": {"client.h", "server.h", "protocol.h", "answer.h"},
     "commands": {"command.h"},
 }
 
 # A library of the outer world and the only files that may know it.
 OWNERS = [
-    (re.compile(r"^(bpf/(?!core|native)|xdp/)"), re.compile(r"^datapath/")),
+    (re.compile(r"^(bpf/(?!core|native)|xdp/(?!xsk))"), re.compile(r"^datapath/")),
+    (re.compile(r"^xdp/xsk"), re.compile(r"^slowpath/xsk_ring")),
     (re.compile(r"^toml"), re.compile(r"^config/(read|section)")),
     (re.compile(r"^nlohmann/"), re.compile(r"^(control|commands|events|natctl)/")),
     (re.compile(r"^CLI/"), re.compile(r"(_natctl\.cpp|^commands/.*natctl\.h|^(apnatd|natctl)/.*)$")),

@@ -5,6 +5,9 @@
 #include <net/if.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "apnatd/load_plan.h"
 #include "apnatd/sinks.h"
 #include "base/log.h"
@@ -78,6 +81,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& confi
   std::unique_ptr<Daemon> daemon(new Daemon(config_file, TRY(EventLoop::open()), std::move(plan)));
   TRY_VOID(daemon->open_rooms());
   TRY_VOID(daemon->watch());
+  // After the signals are taken: threads made from here on leave them to this one.
+  daemon->slow_path_ = TRY(SlowPath::start(daemon->plan_.config.fragments));
+  daemon->slow_path_->keep_up(*daemon->datapath_, daemon->plan_);
   daemon->announce_start();
   return daemon;
 }
@@ -175,9 +181,11 @@ void Daemon::every_second() {
   if (pump_->may_tell()) {
     std::vector<EventBody> ended;
     datapath_->sweep(ended);
+    if (slow_path_) std::ranges::move(slow_path_->take_events(), std::back_inserter(ended));
     tell_all(ended);
     pump();
   }
+  if (slow_path_) slow_path_->keep_up(*datapath_, plan_);
   const PacketRates rates = packet_rates(before_, now_);
   ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu packets/s, %llu dropped/s",
                static_cast<unsigned long long>(rates.per_second),
@@ -221,6 +229,7 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
 
   const std::vector<std::string> unchanged = unchanged_sink_names(plan_.config, wanted.config);
   plan_ = std::move(wanted);
+  slow_path_->keep_up(*datapath_, plan_);
   node_ = node;
   followers_.rename(node);
   sinks_.rename(node);
@@ -251,6 +260,7 @@ Result<void> Daemon::detach() {
   for (const PlannedInterface& interface : plan_.interfaces) interfaces.push_back(interface.name);
   TRY_VOID(Datapath::detach(plan_.config.paths, interfaces));
   detached_ = true;
+  slow_path_.reset();
   pump();
   release_all_blocks();
   stop("detached: nothing is translated any more");
@@ -282,6 +292,7 @@ AgentFigures Daemon::figures() const {
           .uptime_seconds = (clock_.monotonic_ns() - started_ns_) / 1'000'000'000,
           .before = before_,
           .now = now_,
+          .slow_path = slow_path_ ? slow_path_->figures() : SlowPathFigures{},
           .sinks = sinks_.figures(),
           .events_held = pump_->held(),
           .events_lost = pump_->lost()};

@@ -16,6 +16,7 @@
 #include "events/fan_out.h"
 #include "events/follow.h"
 #include "events/pump.h"
+#include "slowpath/slow_path.h"
 
 namespace apnat {
 
@@ -71,6 +72,7 @@ class Daemon final : public Agent {
   std::map<std::string, Route, std::less<>> routes_;
   std::unique_ptr<Server> server_;
   std::optional<Datapath> datapath_;
+  std::unique_ptr<SlowPath> slow_path_;
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<Names> names_;
   std::unique_ptr<Pump> pump_;

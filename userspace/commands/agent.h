@@ -10,6 +10,7 @@
 #include "datapath/datapath.h"
 #include "events/fan_out.h"
 #include "events/follow.h"
+#include "slowpath/figures.h"
 
 namespace apnat {
 
@@ -24,6 +25,7 @@ struct AgentFigures {
   std::uint64_t uptime_seconds = 0;
   CounterSample before;  // about a second before
   CounterSample now;
+  SlowPathFigures slow_path;
   std::vector<FanOut::Figures> sinks;
   std::uint64_t events_held = 0;  // out of order, waiting for the ones before them
   std::uint64_t events_lost = 0;  // numbers that no record came for

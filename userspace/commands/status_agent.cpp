@@ -10,6 +10,7 @@
 #include "commands/agent.h"
 #include "commands/rates.h"
 #include "commands/shapes.h"
+#include "commands/slow_path_shape.h"
 #include "control/answer.h"
 #include "events/decode.h"
 #include "events/time_text.h"
@@ -134,17 +135,20 @@ void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
   for (const FanOut::Figures& sink : figures.sinks) warnings.of(sink);
   warnings.of(ring);
   warnings.of(figures.now.verdicts);
+  for (const std::string& warning : slow_path_warnings(figures.slow_path)) warnings.list.push_back(warning);
 
-  answer->done(Json{{"node", agent.node()},
-                    {"agent", agent_shape(figures)},
-                    {"kernel", kernel.release},
-                    {"interfaces", interfaces},
-                    {"pools", pools},
-                    {"packets", packets_shape(figures)},
-                    {"refusals", refusals_shape(figures.now.verdicts)},
-                    {"events", events_shape(figures, ring, SystemClock().realtime())},
-                    {"memory_bytes", agent.plan().memory_bytes()},
-                    {"warnings", warnings.list}});
+  answer->done(Json{
+      {"node", agent.node()},
+      {"agent", agent_shape(figures)},
+      {"kernel", kernel.release},
+      {"interfaces", interfaces},
+      {"pools", pools},
+      {"packets", packets_shape(figures)},
+      {"refusals", refusals_shape(figures.now.verdicts)},
+      {"slow_path", slow_path_shape(figures.slow_path, agent.datapath().slow_path_verdicts(), agent.datapath().ids())},
+      {"events", events_shape(figures, ring, SystemClock().realtime())},
+      {"memory_bytes", agent.plan().memory_bytes()},
+      {"warnings", warnings.list}});
 }
 
 }  // namespace apnat

@@ -61,6 +61,34 @@ std::string refusals_text(const Json& refusals) {
   return text.empty() ? "none" : text;
 }
 
+std::string fragments_text(const Json& slow_path) {
+  const Json& reassembly = slow_path["reassembly"];
+  std::uint64_t pending = 0, bytes = 0, oldest = 0;
+  for (const auto& [realm, gauges] : slow_path["pending"].items()) {
+    pending += number(gauges, "datagrams");
+    bytes += number(gauges, "memory_bytes");
+    oldest = std::max(oldest, number(gauges, "oldest_ms"));
+  }
+  return fmt::format("{} received, {} datagrams whole; {} being put together ({} KiB, oldest {} ms); {} lost",
+                     grouped(number(reassembly, "received")), grouped(number(reassembly, "datagrams")),
+                     grouped(pending), grouped(bytes >> 10), oldest, grouped(number(reassembly, "lost")));
+}
+
+// AF_XDP sockets by mode, and what did not get through them.
+std::string sockets_text(const Json& slow_path) {
+  std::size_t zero_copy = 0;
+  for (const Json& socket : slow_path["sockets"]) zero_copy += socket.value("mode", "") == "zero_copy";
+  std::uint64_t lost = 0;
+  for (const auto& [reason, count] : slow_path["socket_losses"].items()) lost += count.get<std::uint64_t>();
+  return fmt::format("{} AF_XDP sockets, {} of them zero-copy; {} frames lost", slow_path["sockets"].size(), zero_copy,
+                     grouped(lost));
+}
+
+std::string ids_text(const Json& slow_path) {
+  return fmt::format("{} repeated within their lifetime, {} packets made atomic instead",
+                     grouped(number(slow_path, "ids_repeated")), grouped(number(slow_path, "ids_made_atomic")));
+}
+
 std::string events_text(const Json& events) {
   const Json& ring = events["ring"];
   const double size = static_cast<double>(std::max<std::uint64_t>(1, number(ring, "size_bytes")));
@@ -85,6 +113,9 @@ void show(const Json& status) {
                               grouped(number(packets, "passed_per_second")),
                               grouped(number(packets, "dropped_per_second")), grouped(number(packets, "total"))));
   line("refused", refusals_text(status["refusals"]));
+  line("fragments", fragments_text(status["slow_path"]));
+  line("", sockets_text(status["slow_path"]));
+  line("IPv4 IDs", ids_text(status["slow_path"]));
   line("events", events_text(status["events"]));
   fmt::print("\n");
   show_table(status["interfaces"], kInterfaces);

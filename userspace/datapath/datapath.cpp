@@ -98,6 +98,28 @@ std::vector<std::uint64_t> Datapath::verdicts() const {
   return read_verdict_counters(state_->tables.verdict_counters_fd());
 }
 
+std::vector<std::uint64_t> Datapath::slow_path_verdicts() const {
+  return read_verdict_counters(state_->tables.slow_path_counters_fd());
+}
+
+IdFigures Datapath::ids() const {
+  const node_state& node = *state_->tables.rows().node;
+  return {.repeated = load(node.ids_repeated), .made_atomic = load(node.ids_made_atomic)};
+}
+
+// ---- the slow path ------------------------------------------------------------------------
+
+Result<SlowPathProgram> Datapath::slow_path_program() const {
+  return SlowPathProgram::open(state_->slow_path.fd(), state_->tables.slow_path_answer_fd());
+}
+
+std::uint64_t Datapath::program_generation() const { return state_->generation; }
+std::vector<DeviceView> Datapath::devices() const { return state_->interfaces.devices(); }
+
+Result<void> Datapath::set_sockets(std::uint32_t device, std::span<const int> by_queue) {
+  return state_->interfaces.set_sockets(state_->tables, device, by_queue);
+}
+
 // ---- lists --------------------------------------------------------------------------------
 
 void Datapath::mappings(const Filter& filter, const std::function<bool(const MappingView&)>& each) const {

@@ -18,6 +18,7 @@
 #include "apnat/verdict.h"
 #include "base/result.h"
 #include "config/plan.h"
+#include "datapath/slow_path_program.h"
 #include "events/event.h"
 
 namespace apnat {
@@ -91,6 +92,22 @@ struct InterfaceView {
   std::vector<std::string> warnings;  // what will lose packets if left so
 };
 
+// Where frames come in: a physical interface below those of the plan.
+struct DeviceView {
+  std::uint32_t ifindex = 0;
+  std::string name;
+  std::optional<std::uint32_t> rx_queues;  // none: the driver does not say
+  bool native = false;                     // XDP runs in the driver
+  bool internal = false;
+  bool external = false;
+};
+
+// What became of IPv4 IDs that had been used within their lifetime.
+struct IdFigures {
+  std::uint64_t repeated = 0;
+  std::uint64_t made_atomic = 0;
+};
+
 struct RingFigures {
   std::uint64_t size_bytes = 0;
   std::uint64_t waiting_bytes = 0;
@@ -143,7 +160,16 @@ class Datapath {
   std::uint64_t consumed_seq() const;
   void set_consumed_seq(std::uint64_t below);
 
-  std::vector<std::uint64_t> verdicts() const;  // index enum verdict
+  std::vector<std::uint64_t> verdicts() const;            // index enum verdict
+  std::vector<std::uint64_t> slow_path_verdicts() const;  // the same of datagrams put together
+  IdFigures ids() const;
+
+  // For the slow path. The program is loaded anew with every change of options: `program_generation` tells.
+  Result<SlowPathProgram> slow_path_program() const;
+  std::uint64_t program_generation() const;
+  std::vector<DeviceView> devices() const;
+  // What comes in by `device` for the slow path goes to these AF_XDP sockets, one a receive queue.
+  Result<void> set_sockets(std::uint32_t device, std::span<const int> by_queue);
 
   // Lists call `each` until it returns false.
   void mappings(const Filter& filter, const std::function<bool(const MappingView&)>& each) const;

@@ -53,7 +53,14 @@ Result<Interfaces> Interfaces::open(const Datapath::Tables& tables, Attacher att
 }
 
 Result<InterfaceRows> Interfaces::wanted_rows(const Plan& plan, std::vector<std::string>& missing) const {
-  return TRY(interface_rows(plan.interfaces, TRY(network_interfaces()), rows_, missing));
+  InterfaceRows wanted = TRY(interface_rows(plan.interfaces, TRY(network_interfaces()), rows_, missing));
+  for (const auto& [device, sockets] : sockets_) {
+    const auto row = wanted.interfaces.find(device);
+    if (row == wanted.interfaces.end()) continue;
+    row->second.first_xsk_socket = sockets.first;
+    row->second.xsk_sockets = sockets.count;
+  }
+  return wanted;
 }
 
 Result<void> Interfaces::attach(const Plan& plan) {
@@ -113,7 +120,52 @@ Result<void> Interfaces::write(Datapath::Tables& tables, InterfaceRows wanted) {
     if (!wanted.devices.contains(ifindex) && ifindex < MAX_IFINDEX) TRY_VOID(tables.erase_tx_port(ifindex));
   }
   rows_ = std::move(wanted);
+  std::erase_if(sockets_, [this](const auto& entry) { return !rows_.devices.contains(entry.first); });
   return {};
+}
+
+Result<std::uint32_t> Interfaces::free_places(std::uint32_t count) const {
+  std::vector<bool> taken(MAX_XSK_SOCKETS);
+  for (const auto& [device, sockets] : sockets_) {
+    for (std::uint32_t n = 0; n < sockets.count; ++n) taken[sockets.first + n] = true;
+  }
+  std::uint32_t run = 0;
+  for (std::uint32_t at = 0; at < MAX_XSK_SOCKETS; ++at) {
+    run = taken[at] ? 0 : run + 1;
+    if (run == count) return at + 1 - count;
+  }
+  return fail("the table of AF_XDP sockets is full");
+}
+
+// The sockets before the row that leads to them.
+Result<void> Interfaces::set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue) {
+  const auto row = rows_.interfaces.find(device);
+  if (row == rows_.interfaces.end()) return fail(fmt::format("interface {} is not one of the gateway's", device));
+  const auto count = static_cast<std::uint16_t>(by_queue.size());
+  Sockets& sockets = sockets_[device];
+  if (count > sockets.count) sockets = {.first = TRY(free_places(count)), .count = 0};
+  for (std::uint16_t queue = 0; queue < count; ++queue) {
+    TRY_VOID(tables.put_xsk_socket(sockets.first + queue, by_queue[queue]));
+  }
+  sockets.count = count;
+  row->second.first_xsk_socket = sockets.first;
+  row->second.xsk_sockets = count;
+  return tables.put_interface(device, row->second);
+}
+
+std::vector<DeviceView> Interfaces::devices() const {
+  std::vector<DeviceView> devices;
+  for (const auto& [ifindex, name] : rows_.devices) {
+    DeviceView device{.ifindex = ifindex, .name = name, .rx_queues = receive_queues(name)};
+    device.native = attacher_.find(ifindex) == XdpMode::kNative;
+    for (const auto& [number, row] : rows_.interfaces) {
+      if (row.redirect_ifindex != ifindex) continue;
+      device.internal |= (row.flags & INTERFACE_INTERNAL) != 0;
+      device.external |= (row.flags & INTERFACE_EXTERNAL) != 0;
+    }
+    devices.push_back(std::move(device));
+  }
+  return devices;
 }
 
 Result<void> Interfaces::forget_routes(Datapath::Tables& tables) {

@@ -31,7 +31,12 @@ class Interfaces {
   // Routes or neighbours have changed: what the programs remember of them is not good any more.
   Result<void> forget_routes(Datapath::Tables& tables);
 
+  // From now on fragments that come in by `device` go to these sockets, one a receive queue. Those that were there
+  // before may be among them.
+  Result<void> set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue);
+
   std::vector<InterfaceView> views(const Plan& plan) const;
+  std::vector<DeviceView> devices() const;
 
  private:
   explicit Interfaces(Attacher attacher) : attacher_(std::move(attacher)) {}
@@ -40,8 +45,16 @@ class Interfaces {
   std::vector<std::string> warnings(const PlannedInterface& planned, const NetworkInterface& interface,
                                     const NetworkInterface& device) const;
 
+  // A device's places in the table of sockets.
+  struct Sockets {
+    std::uint32_t first = 0;
+    std::uint16_t count = 0;
+  };
+  Result<std::uint32_t> free_places(std::uint32_t count) const;
+
   Attacher attacher_;
   InterfaceRows rows_;
+  std::map<std::uint32_t, Sockets> sockets_;           // by device; what the rows of this agent's sockets say
   std::map<std::string, std::string> native_refused_;  // device -> why it is generic
   std::string last_complaint_;
   std::uint32_t routing_changes_ = 0;  // in every row; goes on from where an earlier agent left it

@@ -73,9 +73,11 @@ Result<void> take_over_or_pin_tables(bpf_object* object, const Pins& pins) {
 // Another version may count other verdicts: it gets counters of its own, from zero. The program that runs keeps those
 // it has.
 void forget_other_counters(const Pins& pins) {
-  const auto path = pins.map("verdict_counters");
-  const UniqueFd fd(::bpf_obj_get(path.c_str()));
-  if (fd && about_map(fd.get()).max_entries != VERDICT_COUNT) ::unlink(path.c_str());
+  for (const char* name : {"verdict_counters", "slow_path_counters"}) {
+    const auto path = pins.map(name);
+    const UniqueFd fd(::bpf_obj_get(path.c_str()));
+    if (fd && about_map(fd.get()).max_entries != VERDICT_COUNT) ::unlink(path.c_str());
+  }
 }
 
 }  // namespace

@@ -2,12 +2,15 @@
 #include "datapath/state.h"
 
 #include <fmt/format.h>
+#include <linux/if_xdp.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 
 #include "base/log.h"
 #include "datapath/reconcile.h"
@@ -46,6 +49,18 @@ Result<node_state> read_node(const Pins& pins) {
   return table.rows()[0];
 }
 
+// Asked of the kernel by a bind that cannot succeed: flags are judged before the interface is looked for.
+bool af_xdp_takes_several_buffers() {
+  constexpr std::uint16_t kUseSeveralBuffers = 1 << 4;  // XDP_USE_SG of newer kernels
+  const UniqueFd socket(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
+  sockaddr_xdp nowhere{};
+  nowhere.sxdp_family = AF_XDP;
+  nowhere.sxdp_flags = kUseSeveralBuffers;
+  nowhere.sxdp_ifindex = std::numeric_limits<int>::max();
+  if (!socket) return false;
+  return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&nowhere), sizeof(nowhere)) != 0 && errno == ENODEV;
+}
+
 // What the plan chose, and what only this machine can say: the node's secret, whether VLANs are served, and
 // whether a route depends on more than the destination (then it is asked for every packet).
 Result<struct options> options_for(const node_state& node, const Plan& plan) {
@@ -57,6 +72,12 @@ Result<struct options> options_for(const node_state& node, const Plan& plan) {
     chosen.vlans |= found != nullptr && found->vlan.has_value();
   }
   chosen.route_memory_off = TRY(has_policy_rules());
+  chosen.punt_several_buffers = af_xdp_takes_several_buffers();
+  return chosen;
+}
+
+struct options for_slow_path(struct options chosen) {
+  chosen.slow_path = 1;
   return chosen;
 }
 
@@ -78,6 +99,7 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
   }
   node_state node = adopted ? TRY(read_node(pins)) : TRY(new_node(LastAlive(plan.config.paths.state)));
   Program program = TRY(Program::load(TRY(options_for(node, plan)), pins));
+  Program slow_path = TRY(Program::load(for_slow_path(program.options()), pins));
   Tables tables = TRY(Tables::open(pins));
   Interfaces interfaces = TRY(Interfaces::open(tables, TRY(Attacher::open(pins))));
   EventRing ring = TRY(EventRing::open(tables.events_fd(), EVENT_RING_BYTES));
@@ -85,6 +107,7 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
   auto state = std::unique_ptr<State>(new State{.pins = std::move(pins),
                                                 .lock = std::move(lock),
                                                 .program = std::move(program),
+                                                .slow_path = std::move(slow_path),
                                                 .tables = std::move(tables),
                                                 .interfaces = std::move(interfaces),
                                                 .ring = std::move(ring),
@@ -121,9 +144,12 @@ Result<void> Datapath::State::fill_cold(const Plan& wanted) {
 }
 
 Result<void> Datapath::State::apply(const Plan& wanted, std::vector<EventBody>& ended) {
-  std::optional<Program> next;
+  std::optional<Program> next, next_slow_path;
   const struct options options = TRY(options_for(*tables.rows().node, wanted));
-  if (!equal(options, program.options())) next = TRY(Program::load(options, pins));
+  if (!equal(options, program.options())) {
+    next = TRY(Program::load(options, pins));
+    next_slow_path = TRY(Program::load(for_slow_path(options), pins));
+  }
   const std::vector<Ip4> own = own_addresses(TRY(local_addresses()));
   const std::vector<ForwardView> forwards_before = Forwards(tables).list();
 
@@ -139,7 +165,11 @@ Result<void> Datapath::State::apply(const Plan& wanted, std::vector<EventBody>& 
   TRY_VOID(interfaces.attach(wanted));
   // From here on nothing is refused any more.
   TRY_VOID(reconciler.remove(ended));
-  if (next) program = std::move(*next);
+  if (next) {
+    program = std::move(*next);
+    slow_path = std::move(*next_slow_path);
+    ++generation;
+  }
   TRY_VOID(program.make_current(pins));
   TRY_VOID(reconciler.add());
   for (Ip4 address : reconciler.left()) left_at[address] = moment.ticks;

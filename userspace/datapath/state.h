@@ -38,6 +38,7 @@ struct Datapath::State {
   Pins pins;
   UniqueFd lock;
   Program program;
+  Program slow_path;  // the same with its results handed back: run by the agent on whole datagrams
   Tables tables;
   Interfaces interfaces;
   EventRing ring;
@@ -54,6 +55,7 @@ struct Datapath::State {
   std::array<struct pool, MAX_POOLS> seen_pools{};  // the last of each number: records of a removed pool still need it
   std::vector<EventBody> told;                      // events for the next sweep to hand on
   std::vector<PlannedForward> waiting_forwards;     // the configuration's, whose port a live mapping has
+  std::uint64_t generation = 1;                     // of the programs
   std::uint32_t kept_up_at = 0;                     // ticks
   std::uint32_t marked_at = 0;
   bool routes_changed = false;            // and the programs were not told yet

@@ -99,6 +99,9 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   vlan_members_ = TRY(open_called<vlan_member>(pins, "vlan_members", MAX_VLAN_TABLES * VLANS_PER_TABLE));
   tx_ports_ = TRY(open_called<std::uint32_t>(pins, "tx_ports", MAX_IFINDEX));
   verdict_counters_ = TRY(open_pin(pins.map("verdict_counters")));
+  slow_path_counters_ = TRY(open_pin(pins.map("slow_path_counters")));
+  slow_path_answer_ = TRY(open_pin(pins.map("slow_path_answer")));
+  xsk_sockets_ = TRY(open_pin(pins.map("xsk_sockets")));
   events_ = TRY(open_pin(pins.map("events")));
   rows_ = Rows{.pools = pools_.rows(),
                .activity = activity_.rows(),
@@ -259,6 +262,11 @@ Result<void> Datapath::Tables::put_tx_port(std::uint32_t ifindex) { return tx_po
 Result<void> Datapath::Tables::erase_tx_port(std::uint32_t ifindex) {
   if (::bpf_map_delete_elem(tx_ports_.fd(), &ifindex) == 0 || errno == ENOENT) return {};
   return fail(errno, fmt::format("remove tx_ports[{}]", ifindex));
+}
+
+Result<void> Datapath::Tables::put_xsk_socket(std::uint32_t index, int socket) {
+  if (::bpf_map_update_elem(xsk_sockets_.get(), &index, &socket, BPF_ANY) == 0) return {};
+  return fail(errno, fmt::format("write xsk_sockets[{}]", index));
 }
 
 }  // namespace apnat

@@ -102,13 +102,18 @@ Result<int> read_sysctl(std::string_view interface, std::string_view key) {
   return value;
 }
 
+ifreq request_for(std::string_view interface, void* question) {
+  ifreq request{};
+  interface.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_data = static_cast<char*>(question);
+  return request;
+}
+
 // A legacy one-word question of ethtool: the answer's number.
 Result<std::uint32_t> ask_ethtool(int socket, std::string_view interface, std::uint32_t command) {
   ethtool_value question{};
   question.cmd = command;
-  ifreq request{};
-  interface.copy(request.ifr_name, IFNAMSIZ - 1);
-  request.ifr_data = reinterpret_cast<char*>(&question);
+  ifreq request = request_for(interface, &question);
   if (::ioctl(socket, SIOCETHTOOL, &request) != 0) {
     return fail(errno, "ask for the features of " + std::string(interface));
   }
@@ -170,6 +175,15 @@ Result<InterfaceFeatures> interface_features(std::string_view interface) {
   features.rx_vlan_offload = TRY(ask_ethtool(socket.get(), interface, ETHTOOL_GFLAGS)) & ETH_FLAG_RXVLAN;
   features.generic_receive_offload = TRY(ask_ethtool(socket.get(), interface, ETHTOOL_GGRO)) != 0;
   return features;
+}
+
+std::optional<std::uint32_t> receive_queues(std::string_view interface) {
+  UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  ifreq request = request_for(interface, &channels);
+  if (!socket || ::ioctl(socket.get(), SIOCETHTOOL, &request) != 0) return std::nullopt;
+  return channels.rx_count + channels.combined_count;
 }
 
 }  // namespace apnat

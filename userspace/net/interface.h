@@ -64,4 +64,7 @@ struct InterfaceFeatures {
 };
 Result<InterfaceFeatures> interface_features(std::string_view interface);
 
+// How many receive queues it has in use now; attaching a program may change that. None: its driver does not say.
+std::optional<std::uint32_t> receive_queues(std::string_view interface);
+
 }  // namespace apnat

@@ -24,6 +24,8 @@ TypeAndCode type_and_code(IcmpError error) {
   switch (error) {
     case IcmpError::kFragmentationNeeded:
       return {3, 4};
+    case IcmpError::kNetworkUnreachable:
+      return {3, 0};
     case IcmpError::kHostUnreachable:
       return {3, 1};
     case IcmpError::kProhibited:

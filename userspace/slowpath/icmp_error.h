@@ -13,6 +13,7 @@ namespace apnat {
 
 enum class IcmpError {
   kFragmentationNeeded,  // type 3 code 4, with the next hop's MTU (RFC 1191)
+  kNetworkUnreachable,   // type 3 code 0
   kHostUnreachable,      // type 3 code 1
   kProhibited,           // type 3 code 13
   kTimeExceeded,         // type 11 code 0

@@ -1,0 +1,42 @@
+// slow_path_program.h - the slow path's copy of the translator: a whole datagram in, what became of it out. The same
+// text and the same tables as the copy on the interfaces, so nothing about translation is written twice. Owns its
+// descriptors alone: it may be handed to another thread, and goes on working while the door loads its successor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "apnat/tables.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace apnat {
+
+class SlowPathProgram {
+ public:
+  // What VLAN tags may add to a frame on its way through.
+  static constexpr std::size_t kGrowth = 8;
+
+  struct Translated {
+    slow_path_answer answer{};
+    std::span<const std::uint8_t> frame;  // in `out`
+  };
+
+  // Takes copies of both descriptors.
+  static Result<SlowPathProgram> open(int program_fd, int answer_fd);
+
+  // Runs the program on `frame`, as if it had come in by the device and queue. `out` has to be kGrowth larger than the
+  // frame. One call at a time: the answer is one row, whoever holds a copy of this.
+  Result<Translated> translate(std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex, std::uint32_t queue,
+                               std::span<std::uint8_t> out) const;
+
+ private:
+  struct Unmap {
+    void operator()(slow_path_answer* row) const;
+  };
+  UniqueFd program_;
+  std::unique_ptr<slow_path_answer, Unmap> answer_;
+};
+
+}  // namespace apnat

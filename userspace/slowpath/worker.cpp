@@ -1,0 +1,243 @@
+// worker.cpp - from a punted frame to the datagram's end. What a NAT is, only the program knows: here its verdict is
+// carried out.
+#include "slowpath/worker.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "core_native.h"
+#include "slowpath/fragmenter.h"
+
+namespace apnat {
+namespace {
+
+// Enough for every sender that means well, too few to be of use to one that does not.
+constexpr IcmpLimiter::Rate kErrorsToOne{.per_second = 10, .burst = 10};
+constexpr IcmpLimiter::Rate kErrorsToAll{.per_second = 1000, .burst = 1000};
+constexpr std::size_t kMostEvents = 256;  // waiting to be taken
+
+std::uint64_t secret() {
+  std::uint64_t random = 0;
+  while (::getrandom(&random, sizeof(random), 0) != sizeof(random)) {
+  }
+  return random;
+}
+
+std::optional<IcmpError> error_of(enum verdict verdict) {
+  switch (core_icmp_answer(verdict)) {
+    case ICMP_ANSWER_PACKET_TOO_BIG:
+      return IcmpError::kFragmentationNeeded;
+    case ICMP_ANSWER_TIME_EXCEEDED:
+      return IcmpError::kTimeExceeded;
+    case ICMP_ANSWER_NETWORK_UNREACHABLE:
+      return IcmpError::kNetworkUnreachable;
+    case ICMP_ANSWER_HOST_UNREACHABLE:
+      return IcmpError::kHostUnreachable;
+    case ICMP_ANSWER_NONE:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool is_finished_by_kernel(enum verdict verdict) {
+  return verdict == VERDICT_NEIGHBOUR_PENDING || verdict == VERDICT_EGRESS_BY_KERNEL ||
+         verdict == VERDICT_FRAGMENTED_BY_KERNEL;
+}
+
+}  // namespace
+
+Worker::Worker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock)
+    : clock_(clock),
+      reassembler_(config, secret()),
+      limiter_(kErrorsToOne, kErrorsToAll, secret()),
+      kernel_(std::move(kernel)),
+      config_(config),
+      out_(kMostLinkBytes + kMostIpv4Total + SlowPathProgram::kGrowth) {}
+
+// Another `memory` needs another reassembler: what was being put together is lost then, and only then.
+void Worker::follow(Orders orders) {
+  if (orders.program) program_ = std::move(orders.program);
+  if (orders.roles) roles_ = std::move(*orders.roles);
+  if (orders.internal) internal_ = std::move(*orders.internal);
+  if (orders.own_addresses) own_addresses_ = std::move(*orders.own_addresses);
+  if (orders.rings) rings_ = std::move(*orders.rings);
+  if (!orders.fragments) return;
+  if (orders.fragments->memory != config_.memory) {
+    reassembler_ = Reassembler(*orders.fragments, secret());
+  } else {
+    reassembler_.reconfigure(*orders.fragments);
+  }
+  config_ = *orders.fragments;
+}
+
+void Worker::lap(Stage stage) {
+  const std::uint64_t now = clock_.monotonic_ns();
+  stage_ns_[static_cast<std::size_t>(stage)] += now - now_ns_;
+  now_ns_ = now;
+}
+
+void Worker::serve(XskRing& ring) {
+  now_ns_ = clock_.monotonic_ns();
+  ring.receive(kBatch, [&](Bytes frame) { accept(frame, ring); });
+  lap(Stage::kReceive);
+  for (XskRing* touched : touched_) touched->flush();
+  touched_.clear();
+  lap(Stage::kSend);
+}
+
+void Worker::tick() { reassembler_.expire(clock_.monotonic_ns()); }
+
+const InternalPrefix* Worker::find_internal(Ip4 address) const {
+  const auto after =
+      std::ranges::upper_bound(internal_, address, {}, [](const InternalPrefix& one) { return one.prefix.first(); });
+  if (after == internal_.begin()) return nullptr;
+  const InternalPrefix& candidate = *std::prev(after);
+  return candidate.prefix.contains(address) ? &candidate : nullptr;
+}
+
+// The program has checked already that nobody uses addresses of the other side.
+enum realm Worker::realm_of(Bytes frame, std::uint32_t device) const {
+  const auto role = roles_.find(device);
+  if (role == roles_.end()) return REALM_EXTERNAL;
+  if (role->second.internal != role->second.external) return role->second.internal ? REALM_INTERNAL : REALM_EXTERNAL;
+  const auto parsed = parse_frame(frame);
+  return parsed && find_internal(parsed->source()) ? REALM_INTERNAL : REALM_EXTERNAL;
+}
+
+void Worker::accept(Bytes frame, const XskRing& ring) {
+  ++counters_.frames;
+  const Arrival arrival{
+      .ifindex = ring.place().ifindex, .rx_queue = ring.place().queue, .realm = realm_of(frame, ring.place().ifindex)};
+  const auto fragment = parse_fragment(frame, arrival);
+  if (!fragment && fragment.error() == FragmentFault::kWhole) {
+    ++counters_.whole;
+    return finish({frame, arrival});
+  }
+  if (!fragment) {
+    ++counters_.malformed;
+    return;
+  }
+  const Reassembled result = reassembler_.add(*fragment, now_ns_);
+  if (result.quota) report(*result.quota);
+  if (!result.datagram) return;
+  lap(Stage::kReassemble);
+  finish({result.datagram->frame, result.datagram->arrival, result.datagram->largest_fragment});
+}
+
+void Worker::report(const QuotaHit& hit) {
+  auto event = reports_.report(hit, now_ns_);
+  if (!event || events_.size() >= kMostEvents) return;
+  const InternalPrefix* internal = hit.realm == REALM_INTERNAL ? find_internal(hit.source) : nullptr;
+  if (internal) event->pool = internal->pool;
+  events_.push_back(std::move(*event));
+}
+
+void Worker::finish(const Original& original) {
+  if (!program_) {
+    ++counters_.translator_failed;
+    return;
+  }
+  const auto translated =
+      program_->translate(original.frame, original.arrival.ifindex, original.arrival.rx_queue, out_);
+  lap(Stage::kTranslate);
+  if (!translated) {
+    ++counters_.translator_failed;
+    return;
+  }
+  dispose(original, *translated);
+  lap(Stage::kSend);
+}
+
+// What DROP and an unanswered refusal mean is in the slow path's verdicts already.
+void Worker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
+  const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
+  const enum fate fate = core_fate(verdict);
+  if (fate == FATE_FORWARD) return send(original, translated);
+  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated.frame);
+  if (const auto error = error_of(verdict)) {
+    return tell_sender(*error, original, translated.answer.interface_ifindex, translated.answer.mtu);
+  }
+  if (fate != FATE_PASS) return;
+  ++(kernel_.deliver(original.frame) ? counters_.to_gateway : counters_.send_failed);
+}
+
+XskRing* Worker::ring_of(std::uint32_t device, std::uint32_t queue) const {
+  XskRing* found = nullptr;
+  for (const auto& ring : rings_) {
+    if (ring->place().ifindex != device) continue;
+    if (!found || ring->place().queue == queue) found = ring.get();
+  }
+  return found;
+}
+
+void Worker::send(const Original& original, const SlowPathProgram::Translated& translated) {
+  const slow_path_answer& answer = translated.answer;
+  XskRing* ring = ring_of(answer.device_ifindex, original.arrival.rx_queue);
+  // The kernel sends what has no socket here, or is too large for one of its frames.
+  const bool fits =
+      answer.mtu + answer.network_offset <= XskRing::kFrameBytes || translated.frame.size() <= XskRing::kFrameBytes;
+  if (!ring || !fits || answer.mtu == 0) return send_by_kernel(original, translated.frame);
+  auto fragmenter = Fragmenter::make(translated.frame, answer.mtu, original.largest_fragment);
+  if (!fragmenter && fragmenter.error() == FragmenterFault::kTooBig) {
+    return tell_sender(IcmpError::kFragmentationNeeded, original, answer.interface_ifindex, answer.mtu);
+  }
+  if (!fragmenter) {
+    ++counters_.send_failed;
+    return;
+  }
+  if (std::ranges::count(touched_, ring) == 0) touched_.push_back(ring);
+  while (const auto piece = fragmenter->next()) {
+    if (!ring->send(piece->headers, piece->payload)) {
+      ++counters_.send_failed;
+      return;
+    }
+    ++counters_.fragments_sent;
+  }
+  ++counters_.forwarded;
+}
+
+void Worker::send_by_kernel(const Original& original, Bytes frame) {
+  const KernelWay::Sent sent = kernel_.send(frame, original.largest_fragment);
+  switch (sent.end) {
+    case KernelWay::Sent::End::kSent:
+      ++counters_.by_kernel;
+      return;
+    case KernelWay::Sent::End::kTooBig:
+      return tell_sender(IcmpError::kFragmentationNeeded, original, original.arrival.ifindex, sent.mtu);
+    case KernelWay::Sent::End::kLost:
+      ++counters_.send_failed;
+  }
+}
+
+// By the kernel: the way back to the sender need not be the way it came.
+void Worker::tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu) {
+  const auto from = own_addresses_.find(interface);
+  if (from == own_addresses_.end()) {
+    ++counters_.icmp_silent;
+    return;
+  }
+  const auto frame = icmp_error(error, original.frame, from->second, static_cast<std::uint16_t>(mtu));
+  if (!frame) {
+    ++counters_.icmp_silent;
+    return;
+  }
+  const auto parsed = parse_frame(frame->bytes());
+  if (!parsed || !limiter_.allow(parsed->destination(), now_ns_)) {
+    ++counters_.icmp_suppressed;
+    return;
+  }
+  const bool sent = kernel_.send(frame->bytes(), 0).end == KernelWay::Sent::End::kSent;
+  ++(sent ? counters_.icmp_sent : counters_.send_failed);
+}
+
+WorkerFigures Worker::figures() const {
+  const std::uint64_t now = clock_.monotonic_ns();
+  return {.counters = counters_,
+          .reassembly = reassembler_.counters(),
+          .gauges = {reassembler_.gauges(REALM_INTERNAL, now), reassembler_.gauges(REALM_EXTERNAL, now)},
+          .wrap_margin = reassembler_.wrap_margin(),
+          .stage_ns = stage_ns_};
+}
+
+}  // namespace apnat
