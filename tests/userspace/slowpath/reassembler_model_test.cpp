@@ -1,8 +1,9 @@
 // The reassembler beside a plain model of it: the same answer to every fragment, the same bytes, for thousands of
 // random datagrams cut, shuffled, doubled, overlapped and delayed.
-#include <random>
+#include <map>
 
 #include "slow_lab.h"
+#include "support/fragment_dice.h"
 #include "support/reassembly_model.h"
 
 using namespace apnat;
@@ -12,73 +13,13 @@ namespace {
 
 constexpr std::uint64_t kStepNs = 700'000'000;  // no sum of them comes near the end of a timeout
 
-class Dice {
- public:
-  explicit Dice(std::uint32_t seed) : random_(seed) {}
-  std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_() % bound); }
-  bool one_in(std::uint32_t n) { return below(n) == 0; }
-
- private:
-  std::mt19937 random_;
-};
-
-Octets part_of(const Octets& bytes, std::uint32_t from, std::uint32_t size) {
-  Octets part(size);
-  for (std::uint32_t i = 0; i < size; ++i) part[i] = from + i < bytes.size() ? bytes[from + i] : 0xaa;
-  return part;
-}
-
-// One that does not fit: shifted, longer or shorter, with other bytes, or without an end.
-Piece spoilt(Piece piece, const Octets& bytes, Dice& dice) {
-  switch (dice.below(6)) {
-    case 0:
-      piece.offset += 8 * dice.below(4);
-      break;
-    case 1:
-      piece.payload = part_of(bytes, piece.offset, 8 * (1 + dice.below(40)));
-      break;
-    case 2:
-      piece.payload[dice.below(static_cast<std::uint32_t>(piece.payload.size()))] ^= 0x55;
-      break;
-    case 3:
-      piece.more = !piece.more;
-      break;
-    case 4:
-      piece.tos = static_cast<std::uint8_t>(dice.below(4));
-      break;
-    case 5:
-      piece.offset = 8 * dice.below(static_cast<std::uint32_t>(bytes.size()) / 8 + 2);
-      piece.payload = part_of(bytes, piece.offset, 8 * (1 + dice.below(60)));
-      break;
-  }
-  return piece;
-}
-
-std::vector<Piece> random_pieces(Dice& dice, std::uint16_t id) {
+Piece random_datagram(Dice& dice, std::uint16_t id) {
   Piece whole{.id = id, .payload = bytes_of(17 + dice.below(dice.one_in(20) ? 60000 : 4000), dice.below(1000))};
   whole.protocol = dice.one_in(3) ? 6 : 17;
   whole.tos = static_cast<std::uint8_t>(dice.one_in(4) ? dice.below(4) : 0);
   whole.dont_fragment = dice.one_in(5);
   if (dice.one_in(6)) whole.options = Octets(4 * (1 + dice.below(10)), 1);
-  const std::size_t least = whole.payload.size() / 70 / 8 * 8 + 8;  // now and then more than 64
-  std::vector<Piece> pieces = cut(whole, std::max(least, std::size_t{8} * (2 + dice.below(190))));
-  const std::size_t right = pieces.size();
-  for (std::size_t i = 0; i < right; ++i) {
-    if (dice.one_in(8)) pieces.push_back(pieces[i]);
-    if (dice.one_in(12)) pieces.push_back(spoilt(pieces[i], whole.payload, dice));
-  }
-  if (right > 1 && dice.one_in(10)) pieces.erase(pieces.begin() + dice.below(static_cast<std::uint32_t>(right)));
-  switch (dice.below(3)) {
-    case 0:
-      for (std::size_t i = pieces.size() - 1; i > 0; --i) {
-        std::swap(pieces[i], pieces[dice.below(static_cast<std::uint32_t>(i) + 1)]);
-      }
-      break;
-    case 1:
-      std::ranges::reverse(pieces);
-      break;
-  }
-  return pieces;
+  return whole;
 }
 
 struct Tally {
@@ -111,7 +52,7 @@ Tally run(Overlap overlap, std::uint32_t seed, int datagrams) {
   std::vector<std::vector<Piece>> under_way;
   while (datagrams > 0 || !under_way.empty()) {
     if (datagrams > 0 && under_way.size() < 4) {
-      under_way.push_back(random_pieces(dice, static_cast<std::uint16_t>(dice.below(12))));
+      under_way.push_back(torn(dice, random_datagram(dice, static_cast<std::uint16_t>(dice.below(12)))).pieces);
       --datagrams;
     }
     auto& pieces = under_way[dice.below(static_cast<std::uint32_t>(under_way.size()))];
