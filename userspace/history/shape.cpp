@@ -39,7 +39,22 @@ std::optional<std::uint16_t> Shape::block_of(std::uint16_t port) const {
 std::optional<std::uint16_t> Shape::block_of(const std::vector<PortRange>& ports) const {
   if (ports.empty() || (!ports_.empty() && ports != ports_)) return std::nullopt;
   const auto first = block_of(ports.front().first);
-  return first == block_of(ports.back().last) ? first : std::nullopt;
+  if (!first || first != block_of(ports.back().last)) return std::nullopt;
+  if (!ports_.empty() || row_.port_layout != LAYOUT_CONTIGUOUS)
+    return is_as_large_as_mine(ports) ? first : std::nullopt;
+  return ports == ports_of(*first) ? first : std::nullopt;
+}
+
+// Blocks of another size, from before a reload, have half as many ports or twice. `ports` may leave a few of a block
+// out.
+bool Shape::is_as_large_as_mine(const std::vector<PortRange>& ports) const {
+  if (!ports_.empty()) return true;
+  std::uint32_t count = 0;
+  for (const PortRange& range : ports) count += range.count();
+  const std::uint32_t size = 1u << row_.block_size_log2;
+  const bool has_excluded = row_.port_layout == LAYOUT_PSID && row_.psid_offset > 0;
+  const std::uint32_t expected = has_excluded ? size - (size >> row_.psid_offset) : size;
+  return count <= expected && 2 * count > expected;
 }
 
 std::vector<PortRange> Shape::ports_of(std::uint16_t block) const {

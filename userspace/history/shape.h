@@ -23,7 +23,7 @@ class Shape {
 
   // The block in which `port` lies; none: in no block of this shape.
   std::optional<std::uint16_t> block_of(std::uint16_t port) const;
-  // The block that has exactly these ports, as far as first and last tell.
+  // The block that these ports are.
   std::optional<std::uint16_t> block_of(const std::vector<PortRange>& ports) const;
   std::vector<PortRange> ports_of(std::uint16_t block) const;
 
@@ -33,6 +33,7 @@ class Shape {
 
  private:
   Shape() = default;
+  bool is_as_large_as_mine(const std::vector<PortRange>& ports) const;
 
   struct pool row_{};
   std::vector<PortRange> ports_;  // not empty: these, and row_ says nothing

@@ -68,6 +68,8 @@ struct HistoryStore::Taker {
   void operator()(const QuotaExceeded&) const {}
   void operator()(const PoolExhausted&) const {}
   void operator()(const SourceSpoofed&) const {}
+  void operator()(const Ipv4IdRepeated&) const {}
+  void operator()(const TraceAsked&) const {}
   void operator()(const ConfigApplied&) const {}  // begin_epoch says it in full
 };
 
@@ -102,9 +104,12 @@ void HistoryStore::note_start(const Event& event, const AgentStarted& started) {
   const Micros now = to_micros(event.time);
   pending_.life.emplace_back(now, fmt::format("started: apnatd {}{}", started.version,
                                               started.adopted ? ", took over a running data plane" : ""));
-  if (last_time_ == 0) return;  // the first of its history
   if (now < last_time_) pending_.clock_steps.push_back({now, last_time_, "the clock was set back"});
-  if (started.adopted) return;
+}
+
+void HistoryStore::begin_anew(WallTime at) {
+  if (last_time_ == 0) return;  // the first of its history
+  const Micros now = to_micros(at);
   const Micros before = std::min(last_time_, now);
   pending_.resets.push_back({before, now});
   pending_.gaps.push_back({before, now, "the data plane began anew; its last events before that may be missing"});

@@ -77,6 +77,9 @@ class HistoryStore final : public Sink {
   // the one before it may still have decided. What is running already may be said again.
   void begin_epoch(const Epoch& epoch, WallTime earliest, WallTime latest);
 
+  // A data plane began anew at this moment: whatever was open before had ended by then.
+  void begin_anew(WallTime at);
+
   // This block is held now: recorded if the event that said so was lost.
   void hold(const PortBlockAssigned& block, WallTime assigned_at);
   // Events were missed since it was last asked: what is held now should be said again.

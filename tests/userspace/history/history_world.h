@@ -56,7 +56,10 @@ struct HistoryWorld {
 
   void tell(EventBody body) { store->accept(Event{seq++, clock.realtime(), clock.monotonic_ns(), std::move(body)}); }
   void write() { store->flush().value(); }
-  void started(bool adopted = true) { tell(AgentStarted{"0.1.0", adopted, 0}); }
+  void started(bool adopted = true) {
+    if (!adopted) store->begin_anew(clock.realtime());
+    tell(AgentStarted{"0.1.0", adopted, 0});
+  }
   // The agent's every-second work, until nothing is left to do.
   void settle() {
     for (int i = 0; i < 100; ++i) {
