@@ -15,9 +15,10 @@ ROOMS = {
     "events": {"base", "net"},
     "datapath": {"base", "net", "config", "events"},
     "slowpath": {"base", "net", "config", "events", "datapath"},
+    "history": {"base", "net", "config", "events"},
     "control": {"base"},
-    "commands": {"base", "net", "config", "events", "datapath", "slowpath", "control"},
-    "apnatd": {"base", "net", "config", "events", "datapath", "slowpath", "control", "commands"},
+    "commands": {"base", "net", "config", "events", "datapath", "slowpath", "history", "control"},
+    "apnatd": {"base", "net", "config", "events", "datapath", "slowpath", "history", "control", "commands"},
     "natctl": {"base", "control", "commands"},
 }
 # natctl's end of a command knows the socket and the words, nothing of the data plane.
@@ -29,6 +30,7 @@ DOORS = {
     "config": {"config.h", "plan.h", "change.h", "read.h", "check.h", "sizing.h"},
     "events": {"event.h", "decode.h", "fan_out.h", "follow.h", "json.h", "sequencer.h", "sink.h", "time_text.h"},
     "datapath": {"datapath.h", "explain.h", "slow_path_program.h"},
+    "history": {"store.h", "query.h", "epoch.h"},
     "slowpath": {"slow_path.h", "figures.h", "fragment.h", "frame.h", "fragmenter.h", "icmp_error.h", "reassembler.h", "wire.h"},
     "control": {"client.h", "server.h", "protocol.h", "answer.h"},
     "commands": {"command.h"},
@@ -42,6 +44,7 @@ OWNERS = [
     (re.compile(r"^nlohmann/"), re.compile(r"^(control|commands|events|natctl)/")),
     (re.compile(r"^CLI/"), re.compile(r"(_natctl\.cpp|^commands/.*natctl\.h|^(apnatd|natctl)/.*)$")),
     (re.compile(r"^(openssl|curl|librdkafka)/"), re.compile(r"^events/sinks/")),
+    (re.compile(r"^sqlite3"), re.compile(r"^history/database\.")),
     (re.compile(r"^netlink/"), re.compile(r"^(net|datapath)/")),
 ]
 

@@ -14,6 +14,7 @@
 #include "commands/command.h"
 #include "commands/rates.h"
 #include "config/change.h"
+#include "history/epoch.h"
 
 namespace apnat {
 namespace {
@@ -22,6 +23,13 @@ namespace {
 constexpr auto kRetry = std::chrono::milliseconds(200);
 
 constexpr const char* kGroup = "apnat";
+
+// Questions to the history that may wait, and how long one may take.
+constexpr std::size_t kMostQuestions = 16;
+constexpr auto kPatience = std::chrono::seconds(8);
+
+// How often it is looked whether the forwards are still those the history knows.
+constexpr auto kRulesEvery = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -72,6 +80,9 @@ Daemon::Daemon(std::filesystem::path config_file, EventLoop loop, Plan plan)
       node_(node_of(plan_)),
       started_at_(clock_.realtime()),
       started_ns_(clock_.monotonic_ns()),
+      told_until_(started_at_),
+      rules_noted_at_(started_at_),
+      archive_([this] { return !worker_->is_stopping() && std::chrono::steady_clock::now() < patience_ends_; }),
       followers_(node_) {}
 
 Daemon::~Daemon() = default;
@@ -90,8 +101,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& confi
 
 // The control socket comes before the data plane: it shows that no other agent is at work here.
 Result<void> Daemon::open_rooms() {
-  for (auto& sink : TRY(open_missing_sinks(plan_.config, node_, sinks_))) sinks_.add(std::move(sink));
   TRY_VOID(open_control());
+  TRY_VOID(open_history());
+  for (auto& sink : TRY(open_missing_sinks(plan_.config, node_, sinks_))) sinks_.add(std::move(sink));
   datapath_.emplace(TRY(Datapath::open(plan_)));
   ring_ = std::make_unique<Ring>(*datapath_);
   names_ = std::make_unique<Names>(*datapath_);
@@ -100,6 +112,16 @@ Result<void> Daemon::open_rooms() {
                                    log_warning("event sink", {{"sink", sink}, {"says", what}});
                                  });
   now_ = before_ = {clock_.monotonic_ns(), datapath_->verdicts()};
+  return {};
+}
+
+// The first of the sinks: no other writes an event, and no record leaves the ring, before the history has it on disk.
+Result<void> Daemon::open_history() {
+  auto history =
+      TRY(HistoryStore::open({plan_.config.paths.state / "history", node_, plan_.config.history.retention}, clock_));
+  history_ = history.get();
+  sinks_.add_first(std::move(history));
+  worker_ = TRY(Worker::start(kMostQuestions));
   return {};
 }
 
@@ -129,16 +151,20 @@ Result<void> Daemon::watch() {
     pump();
     datapath_->heed_routes();
   }));
+  TRY_VOID(loop_.watch(worker_->fd(), EPOLLIN, [this](std::uint32_t) { worker_->deliver(); }));
   TRY(loop_.every(std::chrono::seconds(1), [this] { every_second(); }));
   return {};
 }
 
 // What is in the ring is older than this agent: it goes first.
 void Daemon::announce_start() {
-  pump();
   const Datapath::Opened& opened = datapath_->opened();
+  if (!opened.adopted) history_->begin_anew(started_at_);
+  rules_changed(started_at_);
+  pump();
   pump_->tell(AgentStarted{APNAT_VERSION, opened.adopted, opened.mappings_adopted});
   tell_config();
+  tell_holdings();
   pump();
   log_notice(opened.adopted ? "took over a running data plane" : "started a new data plane",
              {{"node", node_}, {"mappings", opened.mappings_adopted}, {"config", config_file_.string()}});
@@ -169,7 +195,9 @@ void Daemon::announce_stop() {
 
 // While something is stuck the ring would ring without end: the retry timer comes back to it.
 void Daemon::pump() {
+  const WallTime now = clock_.realtime();
   const bool went_well = pump_->turn();
+  if (went_well) told_until_ = now;
   if (went_well == ring_watched_) return;
   if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
 }
@@ -186,6 +214,9 @@ void Daemon::every_second() {
     pump();
   }
   if (slow_path_) slow_path_->keep_up(*datapath_, plan_);
+  tell_holdings();
+  if (clock_.realtime() >= rules_noted_at_ + kRulesEvery) rules_changed(rules_noted_at_);
+  history_->work();
   const PacketRates rates = packet_rates(before_, now_);
   ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu packets/s, %llu dropped/s",
                static_cast<unsigned long long>(rates.per_second),
@@ -195,6 +226,49 @@ void Daemon::every_second() {
 void Daemon::tell_all(std::vector<EventBody>& bodies) {
   for (EventBody& body : bodies) pump_->tell(std::move(body));
   bodies.clear();
+}
+
+void Daemon::tell(EventBody body) {
+  pump_->tell(std::move(body));
+  pump();
+}
+
+void Daemon::ask_history(Question question, std::function<void(Result<Findings>)> done) {
+  pump();
+  struct Shared {
+    Result<Findings> findings = fail("not answered");
+  };
+  const auto shared = std::make_shared<Shared>();
+  const auto view = std::make_shared<const HistoryView>(history_->view(told_until_));
+  const bool is_taken = worker_->ask(
+      [this, shared, view, question = std::move(question)] {
+        patience_ends_ = std::chrono::steady_clock::now() + kPatience;
+        shared->findings = question(archive_, *view);
+      },
+      [shared, done] { done(std::move(shared->findings)); });
+  if (!is_taken) done(fail("the history is answering as many questions as it may; try again"));
+}
+
+// What gives ports by a rule, as it is now. Saying the same again changes nothing.
+void Daemon::rules_changed(WallTime earliest) {
+  Epoch epoch{plan_.pools, {}};
+  for (PlannedPool& pool : epoch.pools) {
+    if (const auto row = datapath_->pool_row(pool.name)) std::ranges::copy(row->layout_key, pool.row.layout_key);
+  }
+  for (const ForwardView& view : datapath_->forwards()) epoch.forwards.push_back(view.forward);
+  rules_noted_at_ = clock_.realtime();
+  history_->begin_epoch(epoch, earliest, rules_noted_at_);
+}
+
+// After events were missed, and at start: the block table knows who holds what, and since when.
+void Daemon::tell_holdings() {
+  if (!history_->wants_holdings()) return;
+  datapath_->blocks({}, [&](const BlockView& block) {
+    if (block.assigned_at) {
+      history_->hold({block.pool, block.subscriber, block.external_address, block.ports}, *block.assigned_at);
+    }
+    return true;
+  });
 }
 
 void Daemon::tell_config() { pump_->tell(ConfigApplied{plan_.hash, plan_.parameters}); }
@@ -221,6 +295,7 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
   const std::string node = node_of(wanted);
   auto new_sinks = TRY(open_missing_sinks(wanted.config, node, sinks_));
 
+  const WallTime before = clock_.realtime();
   std::vector<EventBody> ended;
   const auto applied = datapath_->apply(wanted, ended);
   tell_all(ended);
@@ -233,6 +308,8 @@ Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
   node_ = node;
   followers_.rename(node);
   sinks_.rename(node);
+  history_->set_retention(plan_.config.history.retention);
+  rules_changed(before);
   for (auto& sink : new_sinks) sinks_.add(std::move(sink));
   if (const std::uint64_t abandoned = sinks_.keep_only(sink_names(plan_.config))) {
     log_error("a sink was taken away with events it had not written", {{"events", abandoned}});
@@ -295,7 +372,9 @@ AgentFigures Daemon::figures() const {
           .slow_path = slow_path_ ? slow_path_->figures() : SlowPathFigures{},
           .sinks = sinks_.figures(),
           .events_held = pump_->held(),
-          .events_lost = pump_->lost()};
+          .events_lost = pump_->lost(),
+          .history = history_->history_figures(),
+          .history_until = told_until_};
 }
 
 }  // namespace apnat

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "base/worker.h"
 #include "commands/agent.h"
 #include "config/plan.h"
 #include "control/server.h"
@@ -16,6 +17,8 @@
 #include "events/fan_out.h"
 #include "events/follow.h"
 #include "events/pump.h"
+#include "history/query.h"
+#include "history/store.h"
 #include "slowpath/slow_path.h"
 
 namespace apnat {
@@ -38,11 +41,15 @@ class Daemon final : public Agent {
   AgentFigures figures() const override;
   Result<std::vector<std::string>> reload(bool dry_run) override;
   Result<void> detach() override;
+  void tell(EventBody body) override;
+  void ask_history(Question question, std::function<void(Result<Findings>)> done) override;
+  void rules_changed(WallTime earliest) override;
 
  private:
   Daemon(std::filesystem::path config_file, EventLoop loop, Plan plan);
 
   Result<void> open_rooms();
+  Result<void> open_history();
   Result<void> open_control();
   Result<void> watch();
   void announce_start();
@@ -52,6 +59,7 @@ class Daemon final : public Agent {
   void every_second();
   void tell_all(std::vector<EventBody>& bodies);
   void tell_config();
+  void tell_holdings();
   void release_all_blocks();
   void change_sinks(const std::vector<std::string>& unchanged);
   void hang_up();  // SIGHUP: the file, and the sinks' files
@@ -68,6 +76,12 @@ class Daemon final : public Agent {
   WallTime started_at_;
   std::uint64_t started_ns_;
   FanOut sinks_;
+  HistoryStore* history_ = nullptr;  // the first of sinks_
+  WallTime told_until_;              // when the ring was last read empty and written
+  WallTime rules_noted_at_;
+  Archive archive_;  // the worker's alone, as the next
+  std::chrono::steady_clock::time_point patience_ends_;
+  std::unique_ptr<Worker> worker_;
   Followers followers_;
   std::map<std::string, Route, std::less<>> routes_;
   std::unique_ptr<Server> server_;

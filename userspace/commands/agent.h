@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "datapath/datapath.h"
 #include "events/fan_out.h"
 #include "events/follow.h"
+#include "history/query.h"
+#include "history/store.h"
 #include "slowpath/figures.h"
 
 namespace apnat {
@@ -29,6 +32,8 @@ struct AgentFigures {
   std::vector<FanOut::Figures> sinks;
   std::uint64_t events_held = 0;  // out of order, waiting for the ones before them
   std::uint64_t events_lost = 0;  // numbers that no record came for
+  HistoryFigures history;
+  WallTime history_until;  // everything that happened until then is in the history
 };
 
 class Agent {
@@ -43,6 +48,17 @@ class Agent {
 
   // Reads the configuration file again. The lines say what changes; with `dry_run` nothing does.
   virtual Result<std::vector<std::string>> reload(bool dry_run) = 0;
+
+  // An event of the agent's own.
+  virtual void tell(EventBody body) = 0;
+
+  // Asks the history on a thread of its own; `done` comes back on this one, later. A question may take some seconds,
+  // not more.
+  using Question = std::function<Result<Findings>(Archive&, const HistoryView&)>;
+  virtual void ask_history(Question question, std::function<void(Result<Findings>)> done) = 0;
+
+  // Forwards were changed, at this moment or after it: the history is to know.
+  virtual void rules_changed(WallTime earliest) = 0;
 
   // Off the interfaces, tables gone; the agent ends after it has answered.
   virtual Result<void> detach() = 0;

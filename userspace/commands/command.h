@@ -14,6 +14,7 @@
 #include "commands/reload.h"
 #include "commands/status.h"
 #include "commands/subscribers.h"
+#include "commands/trace.h"
 #include "commands/version.h"
 #include "control/answer.h"
 
@@ -36,14 +37,15 @@ inline constexpr AgentCommand kAgentCommands[] = {
     {"explain", Way::kReads, explain_agent},
     {"forward_change", Way::kChanges, forward_change_agent},
     {"forward_list", Way::kReads, forward_list_agent},
+    {"trace", Way::kStays, trace_agent},
     {"reload", Way::kChanges, reload_agent},
     {"detach", Way::kChanges, detach_agent},
     {"version", Way::kReads, version_agent},
 };
 
 inline constexpr NatctlEnd kNatctlCommands[] = {
-    status_natctl,  pools_natctl,   subscribers_natctl, blocks_natctl, mappings_natctl, counters_natctl, events_natctl,
-    explain_natctl, forward_natctl, reload_natctl,      plan_natctl,   detach_natctl,   version_natctl,
+    status_natctl,  pools_natctl, subscribers_natctl, blocks_natctl, mappings_natctl, counters_natctl, events_natctl,
+    explain_natctl, trace_natctl, forward_natctl,     reload_natctl, plan_natctl,     detach_natctl,   version_natctl,
 };
 
 }  // namespace apnat

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "commands/agent.h"
 #include "commands/list.h"
 #include "commands/shapes.h"
@@ -70,7 +71,9 @@ void forward_change_agent(Agent& agent, const Arguments& arguments, const Answer
   const auto add = arguments.flag("add");
   if (!forward) return answer->refuse(forward.error().text, ExitCode::kUsage);
   if (!add) return answer->refuse(add.error().text, ExitCode::kUsage);
+  const WallTime before = SystemClock().realtime();
   const auto changed = change(agent, *add, *forward);
+  agent.rules_changed(before);
   if (!changed) return answer->refuse(changed.error().text);
   answer->done(shape(ForwardView{*forward, false}));
 }

@@ -207,6 +207,10 @@ void compare_fragments(std::vector<std::string>& lines, const Config& before, co
   compare(lines, "fragments.overlap", word_of(before.fragments.overlap), word_of(after.fragments.overlap));
 }
 
+std::int64_t days_of(const HistoryConfig& history) {
+  return std::chrono::floor<std::chrono::days>(history.retention).count();
+}
+
 std::vector<std::string> sink_texts(const std::vector<EventSinkConfig>& sinks) {
   std::vector<std::string> texts;
   for (const EventSinkConfig& sink : sinks) texts.push_back(sink_text(sink));
@@ -242,6 +246,7 @@ Result<Change> change(const Plan& running, const Plan& wanted) {
   compare_lists(change.lines, "event_sink", "no more events go there", sink_texts(running.config.event_sinks),
                 sink_texts(wanted.config.event_sinks));
   compare_sinks(change.lines, running.config.event_sinks, wanted.config.event_sinks);
+  compare(change.lines, "history.retention, days", days_of(running.config.history), days_of(wanted.config.history));
   change.options_changed = std::memcmp(&running.options, &wanted.options, sizeof(struct options)) != 0;
   return change;
 }

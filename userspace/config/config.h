@@ -129,6 +129,11 @@ struct MtuConfig {
   Where tcp_mss_clamp_at, packet_too_big_floor_at;
 };
 
+struct HistoryConfig {
+  std::chrono::seconds retention = std::chrono::days(365);
+  Where retention_at;
+};
+
 struct Config {
   std::filesystem::path file;  // where it was read
   std::string node_name;       // empty: the host's name
@@ -143,6 +148,7 @@ struct Config {
   FragmentsConfig fragments;
   MtuConfig mtu;
   std::vector<EventSinkConfig> event_sinks;
+  HistoryConfig history;
 };
 
 // The words of the file for its choices.

@@ -30,6 +30,7 @@ inline constexpr Limits kFragmentTimeout{2, 60};
 // Below, a share could not hold a handful of the largest datagrams.
 inline constexpr Limits kFragmentMemory{std::int64_t{4} << 20, std::int64_t{64} << 30};
 inline constexpr Limits kPerSource{1, 65535};
+inline constexpr Limits kRetentionDays{1, 3660};
 inline constexpr Limits kUniquenessSeconds{1, 3600};
 
 inline constexpr Limits kRotateKeep{1, 1000};

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -161,6 +162,23 @@ void read_mtu(Section section, MtuConfig& mtu) {
   section.finish();
 }
 
+// "365d", "26w"; whole days, because the history is kept by the day.
+std::optional<std::chrono::seconds> parse_retention(std::string_view text) {
+  const std::string_view digits = text.substr(0, text.empty() ? 0 : text.size() - 1);
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+  if (error != std::errc() || end != digits.data() + digits.size() || count < 1) return std::nullopt;
+  const std::int64_t days = text.back() == 'd' ? count : text.back() == 'w' && count < 10'000 ? 7 * count : 0;
+  if (!limits::kRetentionDays.allow(days)) return std::nullopt;
+  return std::chrono::days(days);
+}
+
+void read_history(Section section, HistoryConfig& history) {
+  section.parsed("retention", history.retention, &parse_retention,
+                 "a number of days or weeks such as \"365d\" or \"26w\", at most 3660 days", &history.retention_at);
+  section.finish();
+}
+
 // The file's top: which sections there are, and which of them may stand there several times.
 class Root {
  public:
@@ -197,7 +215,6 @@ class Root {
 
   void finish() {
     Section rest(table_, "the file", complaints_);
-    for (const char* later : {"history"}) rest.not_in_this_release(later);
     rest.finish(known_);
   }
 
@@ -220,6 +237,7 @@ void read_root(const toml::table& table, Complaints& complaints, Config& config)
   if (auto section = root.one("fragments")) read_fragments(*section, config.fragments);
   if (auto section = root.one("mtu")) read_mtu(*section, config.mtu);
   root.each("event_sink", [&](Section section) { config.event_sinks.push_back(read_event_sink(section)); });
+  if (auto section = root.one("history")) read_history(*section, config.history);
   root.finish();
 }
 

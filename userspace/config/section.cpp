@@ -86,18 +86,11 @@ void Section::require(std::string_view key) {
   if (!table_.contains(key)) complain(where(), fmt::format("{} has no {}; it needs one", title_, key));
 }
 
-void Section::not_in_this_release(std::string_view key) {
-  later_.push_back(key);
-  if (const toml::node* node = table_.get(key)) {
-    complain(where_of(*node), fmt::format("[{}] is not in this release; take it out", key));
-  }
-}
-
 void Section::finish(const std::vector<std::string_view>& others) {
   known_.insert(known_.begin(), others.begin(), others.end());
   for (const auto& [key, node] : table_) {
     const std::string_view name = key.str();
-    if (std::ranges::count(known_, name) || std::ranges::count(later_, name)) continue;
+    if (std::ranges::count(known_, name)) continue;
     const std::string_view meant = nearest(name, known_);
     complain(where_of(key.source()),
              fmt::format("unknown key {} in {}; {}", quoted(name), title_,

@@ -92,8 +92,6 @@ class Section {
     return node ? std::optional(where_of(*node)) : std::nullopt;
   }
   void require(std::string_view key);
-  // A section of the contract that this release does not have yet.
-  void not_in_this_release(std::string_view key);
   void complain(Where where, std::string what) { complaints_.add(where, std::move(what)); }
   // Whatever was not asked for by now, nor is in `others`, is unknown.
   void finish(const std::vector<std::string_view>& others = {});
@@ -110,7 +108,6 @@ class Section {
   std::string title_;
   Complaints& complaints_;
   std::vector<std::string_view> known_;
-  std::vector<std::string_view> later_;
 };
 
 // "a, b, c"

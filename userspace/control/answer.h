@@ -1,8 +1,11 @@
 // answer.h - what a command writes its answer to.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "control/protocol.h"
@@ -25,6 +28,9 @@ class Answer {
 
   // `gone` is called once, when whoever asked has left: for answers that stay open.
   virtual void on_gone(std::function<void()> gone) = 0;
+
+  // The user who asked; none where that is not known (a child process answers).
+  virtual std::optional<uid_t> asker() const { return std::nullopt; }
 
  protected:
   virtual bool send(std::string_view line) = 0;

@@ -84,8 +84,8 @@ class ChildAnswer final : public Answer {
 // One client: what it has said so far, what it has not read yet.
 class Server::Connection final : public Answer {
  public:
-  Connection(EventLoop& loop, UniqueFd socket, std::size_t most_waiting)
-      : loop_(loop), socket_(std::move(socket)), most_waiting_(most_waiting) {}
+  Connection(EventLoop& loop, UniqueFd socket, std::size_t most_waiting, std::optional<uid_t> asker)
+      : loop_(loop), socket_(std::move(socket)), most_waiting_(most_waiting), asker_(asker) {}
   ~Connection() override { close(); }
 
   // Whoever still holds this answer finds that it takes nothing any more.
@@ -98,6 +98,7 @@ class Server::Connection final : public Answer {
   }
 
   void on_gone(std::function<void()> gone) override { gone_ = std::move(gone); }
+  std::optional<uid_t> asker() const override { return asker_; }
 
   int fd() const { return socket_.get(); }
   LineSplitter& input() { return input_; }
@@ -152,6 +153,7 @@ class Server::Connection final : public Answer {
   EventLoop& loop_;
   UniqueFd socket_;
   std::size_t most_waiting_;
+  std::optional<uid_t> asker_;
   LineSplitter input_{kMostRequestBytes};
   std::string waiting_;
   std::function<void()> gone_;
@@ -219,7 +221,8 @@ void Server::accept() {
   if (!socket) return;
   const int fd = socket.get();
   const auto peer = peer_of(fd);
-  auto connection = std::make_shared<Connection>(loop_, std::move(socket), limits_.waiting_bytes);
+  auto connection = std::make_shared<Connection>(loop_, std::move(socket), limits_.waiting_bytes,
+                                                 peer ? std::optional(peer->uid) : std::nullopt);
   if (!loop_.watch(fd, EPOLLIN, [this, fd](std::uint32_t) {
         if (const auto found = connections_.find(fd); found != connections_.end())
           handle(std::shared_ptr(found->second));

@@ -175,6 +175,13 @@ std::vector<PortRange> Datapath::ports_of(std::uint16_t pool_index, struct slot_
   return ports_of_slots(state_->seen_pools[pool_index], slots);
 }
 
+std::optional<struct pool> Datapath::pool_row(const std::string& name) const {
+  for (const struct pool& row : state_->tables.rows().pools) {
+    if (name_of(row) == name) return row;
+  }
+  return std::nullopt;
+}
+
 const Datapath::Tables& Datapath::tables() const { return state_->tables; }
 const struct options& Datapath::options() const { return state_->program.options(); }
 

@@ -186,6 +186,8 @@ class Datapath {
   std::string pool_name(std::uint16_t pool_index) const;
   Prefix subscriber_of(std::uint16_t pool_index, Ip4 address) const;
   std::vector<PortRange> ports_of(std::uint16_t pool_index, struct slot_range slots) const;
+  // A pool of the running plan as the program sees it, with the keys of its layout.
+  std::optional<struct pool> pool_row(const std::string& name) const;
 
   // A consistent copy of the rows a packet would meet, for `natctl explain` (datapath/explain.h).
   struct Tables;

@@ -81,6 +81,13 @@ struct Ipv4IdRepeated {
   std::uint32_t suppressed = 0;
 };
 
+// Somebody asked the history who had which ports.
+struct TraceAsked {
+  std::uint32_t uid = 0;
+  std::string user;  // its name; empty: it has none
+  std::string query;
+};
+
 struct ConfigApplied {
   std::string hash;
   std::string parameters;
@@ -104,7 +111,7 @@ struct Gap {
 
 using EventBody =
     std::variant<PortBlockAssigned, PortBlockReleased, MappingCreated, MappingDeleted, QuotaExceeded, PoolExhausted,
-                 SourceSpoofed, Ipv4IdRepeated, ConfigApplied, AgentStarted, AgentStopped, Gap>;
+                 SourceSpoofed, Ipv4IdRepeated, TraceAsked, ConfigApplied, AgentStarted, AgentStopped, Gap>;
 
 struct Event {
   std::uint64_t seq = 0;

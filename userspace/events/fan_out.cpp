@@ -6,7 +6,11 @@
 
 namespace apnat {
 
-void FanOut::add(std::unique_ptr<Sink> sink) { outlets_.push_back(Outlet{std::move(sink), {}, 0, false}); }
+void FanOut::add(std::unique_ptr<Sink> sink) { outlets_.push_back(Outlet{std::move(sink), {}, 0, false, false}); }
+
+void FanOut::add_first(std::unique_ptr<Sink> sink) {
+  outlets_.insert(outlets_.begin(), Outlet{std::move(sink), {}, 0, false, true});
+}
 
 bool FanOut::has(const std::string& name) const {
   return std::ranges::any_of(outlets_, [&](const Outlet& outlet) { return outlet.sink->figures().name == name; });
@@ -16,6 +20,7 @@ std::uint64_t FanOut::keep_only(const std::vector<std::string>& names) {
   std::uint64_t abandoned = 0;
   std::erase_if(outlets_, [&](const Outlet& outlet) {
     const SinkFigures figures = outlet.sink->figures();
+    if (outlet.is_first) return false;
     if (std::ranges::find(names, figures.name) != names.end()) return false;
     abandoned += figures.waiting;
     return true;

@@ -20,6 +20,8 @@ class FanOut {
   };
 
   void add(std::unique_ptr<Sink> sink);
+  // One that must have written before any other may, and that stays (keep_only). Before the others are added.
+  void add_first(std::unique_ptr<Sink> sink);
   bool has(const std::string& name) const;
   // Removes the sinks that are not named. Returns how many events they still held: nobody will write them.
   std::uint64_t keep_only(const std::vector<std::string>& names);
@@ -32,7 +34,10 @@ class FanOut {
   template <typename Report>
   bool flush(Report&& report) {
     bool all_written = true;
-    for (Outlet& outlet : outlets_) all_written &= flush(outlet, report);
+    for (Outlet& outlet : outlets_) {
+      all_written &= flush(outlet, report);
+      if (outlet.is_first && !all_written) return false;
+    }
     return all_written;
   }
 
@@ -58,6 +63,7 @@ class FanOut {
     std::optional<Lost> missing;  // refused, and not told yet
     std::uint64_t lost = 0;
     bool failing = false;
+    bool is_first = false;
   };
 
   static bool tell_missing(Outlet& outlet);

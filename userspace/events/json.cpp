@@ -30,6 +30,7 @@ struct Name {
   std::string_view operator()(const PoolExhausted&) const { return "pool_exhausted"; }
   std::string_view operator()(const SourceSpoofed&) const { return "source_spoofed"; }
   std::string_view operator()(const Ipv4IdRepeated&) const { return "ipv4_id_repeated"; }
+  std::string_view operator()(const TraceAsked&) const { return "trace_asked"; }
   std::string_view operator()(const ConfigApplied&) const { return "config_applied"; }
   std::string_view operator()(const AgentStarted&) const { return "agent_started"; }
   std::string_view operator()(const AgentStopped&) const { return "agent_stopped"; }
@@ -70,6 +71,9 @@ struct Fields {
   void operator()(const Ipv4IdRepeated& e) const {
     line.string("external_address", e.external_address.text()).string("protocol", protocol_name(e.protocol));
     line.number("suppressed", e.suppressed);
+  }
+  void operator()(const TraceAsked& e) const {
+    line.number("uid", e.uid).string("user", e.user).string("query", e.query);
   }
   void operator()(const ConfigApplied& e) const { line.string("hash", e.hash).string("parameters", e.parameters); }
   void operator()(const AgentStarted& e) const {

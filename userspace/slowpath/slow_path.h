@@ -48,7 +48,7 @@ class SlowPath {
   bool open_missing(const DeviceView& device, bool several_buffers, std::string& complaint);
 
   SystemClock clock_;
-  Worker worker_;  // the thread's
+  SlowPathWorker worker_;  // the thread's
   UniqueFd wake_;
 
   // Between the two.

@@ -47,7 +47,7 @@ bool is_finished_by_kernel(enum verdict verdict) {
 
 }  // namespace
 
-Worker::Worker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock)
+SlowPathWorker::SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock)
     : clock_(clock),
       reassembler_(config, secret()),
       limiter_(kErrorsToOne, kErrorsToAll, secret()),
@@ -56,7 +56,7 @@ Worker::Worker(const FragmentsConfig& config, KernelWay kernel, const Clock& clo
       out_(kMostLinkBytes + kMostIpv4Total + SlowPathProgram::kGrowth) {}
 
 // Another `memory` needs another reassembler: what was being put together is lost then, and only then.
-void Worker::follow(Orders orders) {
+void SlowPathWorker::follow(Orders orders) {
   if (orders.program) program_ = std::move(orders.program);
   if (orders.roles) roles_ = std::move(*orders.roles);
   if (orders.internal) internal_ = std::move(*orders.internal);
@@ -71,13 +71,13 @@ void Worker::follow(Orders orders) {
   config_ = *orders.fragments;
 }
 
-void Worker::lap(Stage stage) {
+void SlowPathWorker::lap(Stage stage) {
   const std::uint64_t now = clock_.monotonic_ns();
   stage_ns_[static_cast<std::size_t>(stage)] += now - now_ns_;
   now_ns_ = now;
 }
 
-void Worker::serve(XskRing& ring) {
+void SlowPathWorker::serve(XskRing& ring) {
   now_ns_ = clock_.monotonic_ns();
   ring.receive(kBatch, [&](Bytes frame) { accept(frame, ring); });
   lap(Stage::kReceive);
@@ -86,9 +86,9 @@ void Worker::serve(XskRing& ring) {
   lap(Stage::kSend);
 }
 
-void Worker::tick() { reassembler_.expire(clock_.monotonic_ns()); }
+void SlowPathWorker::tick() { reassembler_.expire(clock_.monotonic_ns()); }
 
-const InternalPrefix* Worker::find_internal(Ip4 address) const {
+const InternalPrefix* SlowPathWorker::find_internal(Ip4 address) const {
   const auto after =
       std::ranges::upper_bound(internal_, address, {}, [](const InternalPrefix& one) { return one.prefix.first(); });
   if (after == internal_.begin()) return nullptr;
@@ -97,7 +97,7 @@ const InternalPrefix* Worker::find_internal(Ip4 address) const {
 }
 
 // The program has checked already that nobody uses addresses of the other side.
-enum realm Worker::realm_of(Bytes frame, std::uint32_t device) const {
+enum realm SlowPathWorker::realm_of(Bytes frame, std::uint32_t device) const {
   const auto role = roles_.find(device);
   if (role == roles_.end()) return REALM_EXTERNAL;
   if (role->second.internal != role->second.external) return role->second.internal ? REALM_INTERNAL : REALM_EXTERNAL;
@@ -105,7 +105,7 @@ enum realm Worker::realm_of(Bytes frame, std::uint32_t device) const {
   return parsed && find_internal(parsed->source()) ? REALM_INTERNAL : REALM_EXTERNAL;
 }
 
-void Worker::accept(Bytes frame, const XskRing& ring) {
+void SlowPathWorker::accept(Bytes frame, const XskRing& ring) {
   ++counters_.frames;
   const Arrival arrival{
       .ifindex = ring.place().ifindex, .rx_queue = ring.place().queue, .realm = realm_of(frame, ring.place().ifindex)};
@@ -125,7 +125,7 @@ void Worker::accept(Bytes frame, const XskRing& ring) {
   finish({result.datagram->frame, result.datagram->arrival, result.datagram->largest_fragment});
 }
 
-void Worker::report(const QuotaHit& hit) {
+void SlowPathWorker::report(const QuotaHit& hit) {
   auto event = reports_.report(hit, now_ns_);
   if (!event || events_.size() >= kMostEvents) return;
   const InternalPrefix* internal = hit.realm == REALM_INTERNAL ? find_internal(hit.source) : nullptr;
@@ -133,7 +133,7 @@ void Worker::report(const QuotaHit& hit) {
   events_.push_back(std::move(*event));
 }
 
-void Worker::finish(const Original& original) {
+void SlowPathWorker::finish(const Original& original) {
   if (!program_) {
     ++counters_.translator_failed;
     return;
@@ -150,7 +150,7 @@ void Worker::finish(const Original& original) {
 }
 
 // What DROP and an unanswered refusal mean is in the slow path's verdicts already.
-void Worker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
+void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
   const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
   const enum fate fate = core_fate(verdict);
   if (fate == FATE_FORWARD) return send(original, translated);
@@ -162,7 +162,7 @@ void Worker::dispose(const Original& original, const SlowPathProgram::Translated
   ++(kernel_.deliver(original.frame) ? counters_.to_gateway : counters_.send_failed);
 }
 
-XskRing* Worker::ring_of(std::uint32_t device, std::uint32_t queue) const {
+XskRing* SlowPathWorker::ring_of(std::uint32_t device, std::uint32_t queue) const {
   XskRing* found = nullptr;
   for (const auto& ring : rings_) {
     if (ring->place().ifindex != device) continue;
@@ -171,7 +171,7 @@ XskRing* Worker::ring_of(std::uint32_t device, std::uint32_t queue) const {
   return found;
 }
 
-void Worker::send(const Original& original, const SlowPathProgram::Translated& translated) {
+void SlowPathWorker::send(const Original& original, const SlowPathProgram::Translated& translated) {
   const slow_path_answer& answer = translated.answer;
   XskRing* ring = ring_of(answer.device_ifindex, original.arrival.rx_queue);
   // The kernel sends what has no socket here, or is too large for one of its frames.
@@ -197,7 +197,7 @@ void Worker::send(const Original& original, const SlowPathProgram::Translated& t
   ++counters_.forwarded;
 }
 
-void Worker::send_by_kernel(const Original& original, Bytes frame) {
+void SlowPathWorker::send_by_kernel(const Original& original, Bytes frame) {
   const KernelWay::Sent sent = kernel_.send(frame, original.largest_fragment);
   switch (sent.end) {
     case KernelWay::Sent::End::kSent:
@@ -211,7 +211,8 @@ void Worker::send_by_kernel(const Original& original, Bytes frame) {
 }
 
 // By the kernel: the way back to the sender need not be the way it came.
-void Worker::tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu) {
+void SlowPathWorker::tell_sender(IcmpError error, const Original& original, std::uint32_t interface,
+                                 std::uint32_t mtu) {
   const auto from = own_addresses_.find(interface);
   if (from == own_addresses_.end()) {
     ++counters_.icmp_silent;
@@ -231,7 +232,7 @@ void Worker::tell_sender(IcmpError error, const Original& original, std::uint32_
   ++(sent ? counters_.icmp_sent : counters_.send_failed);
 }
 
-WorkerFigures Worker::figures() const {
+WorkerFigures SlowPathWorker::figures() const {
   const std::uint64_t now = clock_.monotonic_ns();
   return {.counters = counters_,
           .reassembly = reassembler_.counters(),

@@ -41,11 +41,11 @@ struct Orders {
   std::optional<std::vector<std::shared_ptr<XskRing>>> rings;  // all there are
 };
 
-class Worker {
+class SlowPathWorker {
  public:
   static constexpr std::uint32_t kBatch = 64;
 
-  Worker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock);
+  SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock);
 
   void follow(Orders orders);
   // What waits in the socket, up to one batch; and what that completes goes out.

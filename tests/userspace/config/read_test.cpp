@@ -191,7 +191,6 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       // sections
       {"[pool]\nname = \"a\"\n", "test.toml:4:1: pool stands in single brackets; write [[pool]], once for each"},
       {"[[mtu]]\n", "test.toml:4:1: mtu is a list; write [mtu], once"},
-      {"[history]\nretention = \"365d\"\n", "test.toml:4:1: [history] is not in this release; take it out"},
       // kinds of values
       {"[mtu]\ntcp_mss_clamp = \"1360\"\n",
        "test.toml:5:17: tcp_mss_clamp is a string; write a whole number from 0 to 65495"},
@@ -207,6 +206,12 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       {"[fragments]\nper_source = 0\n", "test.toml:5:14: per_source is 0; write a whole number from 1 to 65535"},
       {"[ipv4_id]\nuniqueness_seconds = 0\n",
        "test.toml:5:22: uniqueness_seconds is 0; write a whole number from 1 to 3600"},
+      {"[history]\nretention = \"1 year\"\n",
+       "test.toml:5:13: retention is \"1 year\"; write a number of days or weeks such as \"365d\" or \"26w\", at most "
+       "3660 days"},
+      {"[history]\nretention = \"0d\"\n",
+       "test.toml:5:13: retention is \"0d\"; write a number of days or weeks such as \"365d\" or \"26w\", at most 3660 "
+       "days"},
       // words
       {"[fragments]\noverlap = \"last_wins\"\n",
        "test.toml:5:11: overlap is \"last_wins\"; did you mean first_wins? it is one of kill, first_wins"},

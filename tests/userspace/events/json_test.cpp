@@ -22,6 +22,23 @@ TEST_CASE("times are RFC 3339, UTC, to the microsecond") {
   CHECK(rfc3339(WallTime(std::chrono::nanoseconds(-1))) == "1969-12-31T23:59:59.999999Z");
 }
 
+TEST_CASE("times are read as RFC 3339 writes them, with or without fraction and offset") {
+  CHECK(parse_rfc3339("2026-03-01T10:00:00.123456789Z").value() == kTime);
+  CHECK(parse_rfc3339("2026-03-01t11:30:00.123456789+01:30").value() == kTime);
+  CHECK(parse_rfc3339("2026-02-28T23:00:00.1234567899999-11:00").value() == kTime);
+  CHECK(rfc3339(parse_rfc3339("2026-03-01T10:00Z").value()) == "2026-03-01T10:00:00.000000Z");
+  CHECK(rfc3339(parse_rfc3339("2016-12-31T23:59:60Z").value()) == "2017-01-01T00:00:00.000000Z");
+  for (const char* wrong : {"", "now", "2026-03-01", "2026-03-01T10:00:00", "2026-02-30T10:00:00Z", "2026-13-01T10:00Z",
+                            "2026-03-01T24:00:00Z", "2026-03-01T10:00:00.Z", "2026-03-01T10:00:00Zx",
+                            "2026-03-01T10:00:00+1", "1899-03-01T10:00:00Z", "2026-03-01T10:61:00Z"}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_rfc3339(wrong));
+  }
+  CHECK(parse_rfc3339("2026-03-01T10:00:00").error().text ==
+        "\"2026-03-01T10:00:00\" does not say where it is that late (Z is UTC); write a time such as "
+        "2026-03-01T10:00:00Z or 2026-03-01T11:00:00.5+01:00");
+}
+
 TEST_CASE("a block event says who, which address and which ports, since when", "[LOG-1]") {
   CHECK(to_json(every_event()[0], "cgn1") ==
         R"({"seq":40,"time":"2026-03-01T10:00:00.123456Z","node":"cgn1","monotonic_ns":1000,)"

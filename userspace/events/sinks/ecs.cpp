@@ -55,6 +55,7 @@ struct Sides {
     line.open("source").open("nat").address("ip", e.external_address).close().close();
   }
   void operator()(const ConfigApplied&) const {}
+  void operator()(const TraceAsked&) const {}
   void operator()(const AgentStarted&) const {}
   void operator()(const AgentStopped&) const {}
   void operator()(const Gap&) const {}
