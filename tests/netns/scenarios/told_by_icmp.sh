@@ -39,17 +39,21 @@ told() { grep -q "$gateway_address > $web_address: ICMP $address unreachable - n
   "$lab/outside.log"; }
 wait_until told
 assert_counter INBOUND_TOO_BIG -ge 1
-# In fragments: the same.
-on web python3 "$here/fragments.py" flood "$address" "$port" --size 3000 --df --count 1 --source-port 7000
-told_twice() { test "$(grep -c "need to frag (mtu 1300)" "$lab/outside.log")" -ge 2; }
-wait_until told_twice
-# Without DF it is cut to fit.
+# The remote host has learned: nothing larger is sent to that address now.
+assert_equal "path MTU web has learned" 1300 "$(on web ip -j route get "$address" | jq '.[0].metrics[0].mtu')"
+
+# In fragments, from a host that has not: without DF the datagram is cut to fit, with DF the sender hears the same.
 launch taker s1 python3 "$here/who_am_i.py" serve 20000
 wait_until listens s1 udp 20000
 had=$(datagrams s1)
-on web python3 "$here/fragments.py" flood "$address" "$port" --size 3000 --count 1 --source-port 7000
+on dns python3 "$here/fragments.py" flood "$address" "$port" --size 3000 --count 1
 arrived() { test "$(datagrams s1)" -gt "$had"; }
 wait_until arrived
+on dns python3 "$here/fragments.py" flood "$address" "$port" --size 3000 --df --count 1
+told_the_other() {
+  grep -q "$gateway_address > $dns_address: ICMP $address unreachable - need to frag (mtu 1300)" "$lab/outside.log"
+}
+wait_until told_the_other
 sleep 0.3
 assert_equal "errors sent" 3 "$(slow_path counters.icmp_sent)"
 end inside || true
