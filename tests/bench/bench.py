@@ -174,6 +174,40 @@ class Bench:
             figure = json.loads(line)
             self.figures.add(figure["name"], figure["unit"], *figure["samples"])
 
+    def measure_fragments(self):
+        """Datagrams of 3,000 bytes (IPv4) in two fragments. Ours are put together by a thread of the agent, which gets
+        the processor of the generator for this: its time is added to what the generator's side cost. nftables puts
+        them together in the generator's softirq."""
+        say(f"datagrams in two fragments, {self.rounds} rounds")
+        self.apnat.begin_anew()
+        thread = self.apnat.slow_path_thread()
+        os.sched_setaffinity(thread, {self.processor})
+        self.send_fragments("base-in", "base-out")
+        for gateway in ("apnat", "nftables"):   # mappings, pages, routes
+            self.send_fragments(f"in-{IN_LAB[gateway]}", f"out-{IN_LAB[gateway]}")
+        for _ in range(self.rounds):
+            base = self.send_fragments("base-in", "base-out")
+            before, ran = self.apnat.slow_path(), cpu_ns(thread)
+            ours = self.send_fragments("in-apnat", "out-apnat")
+            ran, after = cpu_ns(thread) - ran, self.apnat.slow_path()
+            datagrams = after["reassembly"]["datagrams"] - before["reassembly"]["datagrams"]
+            whole = ours["ns"] - base["ns"] + ran / datagrams
+            self.figures.add("e2e.fragments.apnat", "ns", whole)
+            self.figures.add("slowpath.stage.softirq", "ns", ours["ns"] - base["ns"])
+            for stage, spent in after["stage_ns"].items():
+                self.figures.add(f"slowpath.stage.{stage}", "ns",
+                                 (spent - before["stage_ns"][stage]) / datagrams)
+            nftables = self.send_fragments("in-nft", "out-nft")
+            self.figures.add("e2e.fragments.nftables", "ns", nftables["ns"] - base["ns"])
+
+    def send_fragments(self, device, sink):
+        command = inside(lab.WIRE, f"{self.binaries}/bench_fragments", "--device", device, "--sink", sink)
+        for _ in range(ATTEMPTS):
+            result = json.loads(run(*command, preexec_fn=measuring_on(self.processor)))
+            if result["arrived"] >= 0.999 * result["sent"]:
+                return result
+        raise BenchError(f"{device}: {result['arrived']} of {result['sent']} fragments arrived")
+
     def add_rates(self):
         """The same end-to-end figures as packets a second on one core."""
         for name in [name for name in self.figures.samples if name.startswith("e2e.")]:
@@ -204,11 +238,19 @@ class Bench:
                 self.measure_end_to_end()
                 self.measure_test_runs()
                 self.measure_reassembler()
+                if self.with_agent:
+                    self.measure_fragments()
                 self.add_rates()
             finally:
                 if self.apnat:
                     self.apnat.kill()
                 lab.remove_namespaces()
+
+
+def cpu_ns(thread):
+    """What a thread has had of processors so far, the softirqs in its system calls included."""
+    with open(f"/proc/{thread}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0])
 
 
 def number_in(hexadecimal_bytes):

@@ -18,7 +18,8 @@ enum {
   SMALL_FRAME_BYTES = 60, /* 64 on the wire, with the check sequence */
   MIDDLE_FRAME_BYTES = 590,
   LARGE_FRAME_BYTES = 1514,
-  IMIX_PERIOD = 12, /* 7 small, 4 middle, 1 large */
+  FRAGMENT_PAYLOAD_BYTES = 1480, /* of a large frame */
+  IMIX_PERIOD = 12,              /* 7 small, 4 middle, 1 large */
 
   FIRST_PORT = 32768,
   FLOW_PORTS = 32768,           /* a power of two */
@@ -37,7 +38,8 @@ struct feed_settings {
   __u32 remote_address_host; /* of remote host 0 */
   __u32 remote_mask;         /* remote hosts - 1 */
   __be16 remote_port;
-  __u16 frame_bytes; /* length of each frame; IMIX starts from the largest */
+  __be16 fragment_field; /* of each IPv4 header: DF, usually */
+  __u16 frame_bytes;     /* length of each frame; IMIX starts from the largest */
   __u8 destination_mac[6];
   __u8 source_mac[6];
   __u32 target; /* index in `targets`: what a fed frame is handed to */

@@ -99,14 +99,14 @@ static __always_inline void write_frame(void *frame, const struct addressing *a,
 	__u32 ports = a->source_port | (__u32)a->destination_port << 16;
 	__u32 addresses = words_sum(a->source) + words_sum(a->destination);
 	__u32 version = 0x0045 | ip_length << 16;
-	__u32 dont_fragment = bpf_htons(0x4000);	/* an atomic datagram */
+	__u32 fragment_field = settings.fragment_field;
 	__u32 lifetime = 64 | IPPROTO_UDP << 8;
-	__u32 ip_check = folded(words_sum(version) + dont_fragment + lifetime + addresses);
+	__u32 ip_check = folded(words_sum(version) + fragment_field + lifetime + addresses);
 	__u32 udp_check = folded(addresses + words_sum(ports) + bpf_htons(IPPROTO_UDP) + 2 * udp_length);
 
 	write_macs(frame);
 	put_word(frame, AT_IP, version);
-	put_word(frame, AT_IP + 4, dont_fragment << 16);
+	put_word(frame, AT_IP + 4, fragment_field << 16);
 	put_word(frame, AT_IP + 8, lifetime | ip_check << 16);
 	put_word(frame, AT_IP + 12, a->source);
 	put_word(frame, AT_IP + 16, a->destination);
@@ -213,6 +213,32 @@ int generate_imix(struct xdp_md *ctx)
 	if (!frame)
 		return XDP_ABORTED;
 	write_frame(frame, &a, bytes);
+	return bpf_redirect(settings.device, 0);
+}
+
+/* Two large frames are one UDP datagram of 2,960 bytes, without a checksum: its payload is what the last user of the
+ * page left. Each datagram has another ID, so that none waits for another's fragments. */
+SEC("xdp")
+int generate_fragments(struct xdp_md *ctx)
+{
+	__u32 second = cursor & 1, id = (cursor >> 1) & 0xffff;
+	struct addressing a = {
+		.source = bpf_htonl(settings.first_address_host + (id & settings.subscriber_mask)),
+		.destination = bpf_htonl(settings.remote_address_host),
+		.source_port = bpf_htons(FIRST_PORT),
+		.destination_port = settings.remote_port,
+	};
+	__u32 field = second ? bpf_htons(FRAGMENT_PAYLOAD_BYTES / 8) : bpf_htons(0x2000);
+	void *frame = headers(ctx);
+
+	cursor++;
+	if (!frame)
+		return XDP_ABORTED;
+	settings.fragment_field = field;
+	write_frame(frame, &a, LARGE_FRAME_BYTES);
+	put_half(frame, AT_IP + 4, id);
+	put_half(frame, AT_IP + 10, folded((~*(volatile __u16 *)(frame + AT_IP + 10) & 0xffff) + id));
+	put_word(frame, AT_UDP + 4, bpf_htons(2 * FRAGMENT_PAYLOAD_BYTES));
 	return bpf_redirect(settings.device, 0);
 }
 

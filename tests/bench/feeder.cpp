@@ -87,6 +87,7 @@ Result<Feeder> Feeder::load() {
   auto& settings = feeder.skeleton_->bss->settings;
   settings.remote_address_host = kRemoteAddress;
   settings.remote_port = __builtin_bswap16(kRemotePort);
+  feeder.set_dont_fragment(true);
   std::copy(kTo.begin(), kTo.end(), settings.destination_mac);
   std::copy(kFrom.begin(), kFrom.end(), settings.source_mac);
   return feeder;
@@ -109,6 +110,10 @@ void Feeder::send(const Flows& flows) {
   settings.subscriber_bits = std::bit_width(flows.subscribers - 1);
   settings.first_address_host = flows.first_address;
   settings.remote_mask = flows.remotes - 1;
+}
+
+void Feeder::set_dont_fragment(bool dont_fragment) {
+  skeleton_->bss->settings.fragment_field = dont_fragment ? __builtin_bswap16(0x4000) : 0;
 }
 
 Result<void> Feeder::reply_to(std::span<const feed_endpoint> endpoints) {
@@ -154,7 +159,8 @@ Result<Cost> Feeder::run(Way way, feed_target target, unsigned ifindex, std::uin
 Result<Cost> Feeder::run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch) {
   auto& programs = skeleton_->progs;
   const bool small = kind == LiveKind::small;
-  const int program = bpf_program__fd(small ? programs.generate : programs.generate_imix);
+  const bpf_program* const generators[] = {programs.generate, programs.generate_imix, programs.generate_fragments};
+  const int program = bpf_program__fd(generators[static_cast<int>(kind)]);
   std::array<std::uint8_t, LARGE_FRAME_BYTES> frame{};
   bpf_test_run_opts options{};
   options.sz = sizeof(options);

@@ -40,7 +40,7 @@ struct Cost {
 Cost operator-(const Cost& whole, const Cost& part);
 
 enum class Way { outbound, inbound };
-enum class LiveKind { small, imix };
+enum class LiveKind { small, imix, fragments };
 
 class Feeder {
  public:
@@ -51,6 +51,8 @@ class Feeder {
   // The program under test, loaded with frags support.
   Result<void> aim_at(int program_fd);
   void send(const Flows& flows);
+  // DF of every packet from here on.
+  void set_dont_fragment(bool dont_fragment);
   // Replies go to these, in this order; a power of two of them.
   Result<void> reply_to(std::span<const feed_endpoint> endpoints);
 

@@ -6,6 +6,8 @@ that generator, gateway and sink are one process and its softirqs on one process
 """
 
 import ctypes
+import glob
+import json
 import os
 import shutil
 import signal
@@ -224,6 +226,19 @@ class Apnat:
     def last_words(self):
         with open(f"{self.directory}/apnatd.log", encoding="utf-8", errors="replace") as log:
             return "".join(log.readlines()[-20:])
+
+    def slow_path_thread(self):
+        """Its number in the kernel."""
+        for path in glob.glob(f"/proc/{self.agent.pid}/task/*/comm"):
+            with open(path, encoding="ascii") as file:
+                if file.read().strip() == "slow-path":
+                    return int(path.split("/")[4])
+        raise BenchError("the agent has no slow path")
+
+    def slow_path(self):
+        """Its figures; they are shown ten times a second."""
+        time.sleep(0.25)
+        return json.loads(self.natctl("--json", "status").stdout)["slow_path"]
 
     def kill(self):
         if self.agent:

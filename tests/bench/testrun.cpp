@@ -28,6 +28,8 @@ using namespace apnat;
 using namespace apnat::bench;
 
 constexpr std::uint32_t kNewChunk = 1 << 18;
+constexpr std::uint32_t kIdsOfOne = 4096;
+constexpr std::uint32_t kManyDestinations = 1 << 20;
 
 constexpr int kSkipped = 77;
 
@@ -127,6 +129,35 @@ Result<void> open_mappings(Feeder& feeder, const Gateway& gateway, const Flows& 
   return {};
 }
 
+// What the ID of a packet that may be fragmented costs: the same packets with DF=0 and DF=1. One tuple gets few, or its
+// 65,536 IDs would have to repeat and the figure would be another.
+Result<void> measure_ids(Feeder& feeder, const Gateway& gateway, const Wish& wish, std::uint32_t most,
+                         Samples& samples) {
+  struct Case {
+    const char* name;
+    Flows flows;
+    std::uint32_t packets;
+  };
+  const Case cases[] = {
+      {"id.1", {.count = 1, .subscribers = wish.subscribers, .remotes = 1}, kIdsOfOne},
+      {"id.1m",
+       {.count = std::min(most, kManyDestinations), .subscribers = wish.subscribers, .remotes = kManyDestinations},
+       kManyDestinations},
+  };
+  for (const Case& each : cases) {
+    feeder.send(each.flows);
+    TRY(cost_of(feeder, gateway, Way::outbound, each.packets));
+    for (unsigned round = 0; round < wish.rounds; ++round) {
+      const Cost atomic = TRY(cost_of(feeder, gateway, Way::outbound, each.packets));
+      feeder.set_dont_fragment(false);
+      const auto whole = cost_of(feeder, gateway, Way::outbound, each.packets);
+      feeder.set_dont_fragment(true);
+      samples.add(each.name, TRY(whole) - atomic);
+    }
+  }
+  return {};
+}
+
 Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, Samples& samples) {
   Flows all{.count = *std::max_element(wish.sizes.begin(), wish.sizes.end()),
             .order = kOrderOfOpening,
@@ -150,7 +181,7 @@ Result<void> measure(Feeder& feeder, const Gateway& gateway, const Wish& wish, S
       samples.add("inbound." + size_name(size), TRY(cost_of(feeder, gateway, Way::inbound, packets)));
     }
   }
-  return {};
+  return measure_ids(feeder, gateway, wish, all.count, samples);
 }
 
 Result<void> run(const Wish& wish) {

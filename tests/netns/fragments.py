@@ -110,9 +110,12 @@ def flood(options, whole=True):
     payload = os.urandom(options.size)
     sent = 0
     begun = time.monotonic()
+    always = ORDERS[options.order](pieces_of(me, there, payload, options.mtu, options.id or 0, options.flags))
     while time.monotonic() < end and (not options.count or sent < options.count):
-        ident = options.id if options.id is not None else sent % 65535 + 1
-        packets = ORDERS[options.order](pieces_of(me, there, payload, options.mtu, ident, options.flags))
+        packets = always
+        if options.id is None:
+            ident = sent % 65535 + 1
+            packets = ORDERS[options.order](pieces_of(me, there, payload, options.mtu, ident, options.flags))
         by_hand.send(packets if whole else packets[:1], there)
         sent += 1
         if options.rate:

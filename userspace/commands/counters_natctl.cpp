@@ -55,6 +55,19 @@ void show(const Json& rows, bool with_rate) {
   table.finish();
 }
 
+// The second table: the slow path's datagrams are made of packets that the first one has counted.
+ExitCode show_both(const Natctl& natctl) {
+  const ExitCode packets =
+      natctl.ask("counters", Json::object(), [](const Json& now) { show(rows_of(now, Json(), true), false); });
+  if (packets != ExitCode::kDone || natctl.json) return packets;
+  return natctl.ask("status", Json::object(), [](const Json& status) {
+    const Json rows = rows_of(status["slow_path"]["verdicts"], Json(), false);
+    if (rows.empty()) return;
+    fmt::print("\nof datagrams that the agent has put together, and packets it looked at again:\n");
+    show(rows, false);
+  });
+}
+
 // Until the agent or the terminal goes.
 ExitCode watch(const Natctl& natctl) {
   const bool is_terminal = ::isatty(STDOUT_FILENO);
@@ -88,7 +101,7 @@ void counters_natctl(CLI::App& app, Natctl& natctl) {
   command->callback([&natctl, chosen] {
     natctl.run = [&natctl, chosen] {
       if (chosen->on) return watch(natctl);
-      return natctl.ask("counters", Json::object(), [](const Json& now) { show(rows_of(now, Json(), true), false); });
+      return show_both(natctl);
     };
   });
 }

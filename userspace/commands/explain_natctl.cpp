@@ -21,7 +21,7 @@ void explain_natctl(CLI::App& app, Natctl& natctl) {
   auto* command = app.add_subcommand("explain", "what would happen to this packet; nothing is changed");
   command->footer(
       "PACKET: tcp|udp|icmp SOURCE[:PORT] DESTINATION[:PORT] [ttl N] [length N] [id N] [df]\n"
-      "        [syn] [ack] [fin] [rst] [reply], or hex and the bytes of an Ethernet frame.\n"
+      "        [mf] [offset N] [syn] [ack] [fin] [rst] [reply], or hex and the bytes of an Ethernet frame.\n"
       "        For icmp, id N is the query identifier.\n\n"
       "Example:\n  natctl explain --in eth0 tcp 100.64.3.7:5000 198.51.100.80:443 syn");
   auto interface = std::make_shared<std::string>();

@@ -26,6 +26,8 @@ struct PacketFields {
   std::uint8_t ttl = 64;
   std::size_t length = 0;  // 0: no longer than its headers
   bool dont_fragment = false;
+  bool more_fragments = false;
+  std::uint16_t offset = 0;  // of a later fragment, in units of 8 bytes
   std::uint16_t ipv4_id = 1;
   std::uint16_t query_id = 1;
   std::uint8_t tcp_flags = 0;
@@ -59,20 +61,26 @@ Result<void> read_option(std::span<const std::string> words, std::size_t& at, Pa
   const std::string& word = words[at];
   if (word == "df") {
     fields.dont_fragment = true;
+  } else if (word == "mf") {
+    fields.more_fragments = true;
   } else if (fields.protocol == IPPROTO_TCP && tcp_flag(word)) {
     fields.tcp_flags |= tcp_flag(word);
   } else if (fields.protocol == IPPROTO_ICMP && word == "reply") {
     fields.reply = true;
-  } else if (word == "ttl" || word == "length" || word == "id") {
+  } else if (word == "ttl" || word == "length" || word == "id" || word == "offset") {
     if (++at == words.size()) return fail(fmt::format("packet: {} needs a number", word));
-    const std::uint32_t most = word == "ttl" ? 255 : word == "id" ? 65535 : kMostFrameBytes - kEthernetBytes;
+    const std::uint32_t most = word == "ttl"                      ? 255
+                               : word == "id" || word == "offset" ? 65535
+                                                                  : kMostFrameBytes - kEthernetBytes;
     const std::uint32_t value = TRY(number(word, words[at], 0, most));
     if (word == "ttl") fields.ttl = static_cast<std::uint8_t>(value);
     if (word == "length") fields.length = value;
+    if (word == "offset" && value % 8 != 0) return fail("packet: an offset is a multiple of 8");
+    if (word == "offset") fields.offset = static_cast<std::uint16_t>(value / 8);
     if (word == "id")
       (fields.protocol == IPPROTO_ICMP ? fields.query_id : fields.ipv4_id) = static_cast<std::uint16_t>(value);
   } else {
-    return fail(fmt::format("packet: \"{}\" is not ttl, length, id, df{}", word,
+    return fail(fmt::format("packet: \"{}\" is not ttl, length, id, df, mf, offset{}", word,
                             fields.protocol == IPPROTO_TCP    ? ", syn, ack, fin or rst"
                             : fields.protocol == IPPROTO_ICMP ? " or reply"
                                                               : ""));
@@ -137,7 +145,8 @@ void put_ipv4(Bytes& frame, const PacketFields& fields) {
   frame.u16(0x4500);
   frame.u16(0);  // length: when it is known
   frame.u16(fields.ipv4_id);
-  frame.u16(fields.dont_fragment ? 0x4000 : 0);
+  frame.u16(static_cast<std::uint16_t>((fields.dont_fragment ? 0x4000 : 0) | (fields.more_fragments ? 0x2000 : 0) |
+                                       fields.offset));
   frame.u8(fields.ttl);
   frame.u8(fields.protocol);
   frame.u16(0);

@@ -80,6 +80,35 @@ void tell_way(const ExplainWorld& world, std::vector<std::string>& steps) {
                                 way.next_hop.text(), way.mac ? "" : " (not resolved yet)", way.mtu));
 }
 
+// The frame as if its datagram had come whole: no fragment any more, its header sum right.
+std::vector<std::uint8_t> made_whole(std::span<const std::uint8_t> frame, std::size_t network) {
+  std::vector<std::uint8_t> whole(frame.begin(), frame.end());
+  std::uint8_t* ip = whole.data() + network;
+  ip[6] &= 0x40;
+  ip[7] = ip[10] = ip[11] = 0;
+  std::uint32_t sum = 0;
+  for (std::size_t at = 0; at < (ip[0] & 15u) * 4; at += 2) sum += static_cast<std::uint32_t>(ip[at] << 8 | ip[at + 1]);
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  ip[10] = static_cast<std::uint8_t>(~sum >> 8);
+  ip[11] = static_cast<std::uint8_t>(~sum);
+  return whole;
+}
+
+// A fragment's story goes on in the agent, with the whole datagram; its ports are in the first fragment.
+Result<void> tell_datagram(const Datapath& datapath, const std::string& interface, std::span<const std::uint8_t> frame,
+                           std::size_t network, std::vector<std::string>& steps) {
+  steps.push_back("a fragment: goes up to the agent, which waits for the others and puts the datagram together");
+  if ((frame[network + 6] & 0x1f) != 0 || frame[network + 7] != 0) {
+    steps.push_back("whose ports are in its first fragment: explain that one to hear what becomes of it");
+    return {};
+  }
+  const Explanation whole = TRY(explain(datapath, interface, made_whole(frame, network)));
+  steps.insert(steps.end(), whole.steps.begin() + 1, whole.steps.end());
+  steps.push_back(fmt::format("the datagram's own end: {} ({}), in fragments again if the way out needs it",
+                              whole.verdict, whole.sentence));
+  return {};
+}
+
 }  // namespace
 
 Result<Explanation> explain(const Datapath& datapath, const std::string& interface,
@@ -102,6 +131,10 @@ Result<Explanation> explain(const Datapath& datapath, const std::string& interfa
   const std::size_t network =
       std::min<std::size_t>(result.network_offset == 0 ? 14 : result.network_offset, copy.size());
   explanation.steps.push_back(fmt::format("comes in by {}: {}", interface, packet_text(frame.subspan(network))));
+  if (result.verdict == VERDICT_FRAGMENT) {
+    TRY_VOID(tell_datagram(datapath, interface, frame, network, explanation.steps));
+    return explanation;
+  }
   tell_mapping(datapath, world, result, explanation.steps);
   tell_way(world, explanation.steps);
   if (!std::equal(frame.begin() + static_cast<std::ptrdiff_t>(network), frame.end(),
