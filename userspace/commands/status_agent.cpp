@@ -84,6 +84,17 @@ Json events_shape(const AgentFigures& figures, const RingFigures& ring, WallTime
               {"sinks", sinks}};
 }
 
+Json history_shape(const HistoryFigures& history, WallTime until) {
+  return Json{{"folder", history.folder.string()},
+              {"files", history.files},
+              {"bytes", history.bytes},
+              {"covered_from", history.files ? Json(rfc3339(to_wall(history.covered_from))) : Json()},
+              {"covered_until", rfc3339(until)},
+              {"gaps", history.gaps},
+              {"files_set_aside", history.files_set_aside},
+              {"error", history.error.empty() ? Json() : Json(history.error)}};
+}
+
 struct Warnings {
   Json list = Json::array();
 
@@ -100,6 +111,12 @@ struct Warnings {
   void of(const FanOut::Figures& sink) {
     if (!sink.sink.error.empty()) list.push_back(fmt::format("event sink {}: {}", sink.sink.name, sink.sink.error));
     if (sink.lost) list.push_back(fmt::format("event sink {} lost {} events", sink.sink.name, sink.lost));
+  }
+  void of(const HistoryFigures& history) {
+    if (!history.error.empty()) list.push_back(history.error);
+    if (history.files_set_aside) {
+      list.push_back(fmt::format("{} damaged file(s) of the history were set aside", history.files_set_aside));
+    }
   }
   void of(const RingFigures& ring) {
     if (ring.waiting_bytes > ring.size_bytes / 2) list.push_back("the event ring is more than half full");
@@ -133,6 +150,7 @@ void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
     warnings.of(pool);
   }
   for (const FanOut::Figures& sink : figures.sinks) warnings.of(sink);
+  warnings.of(figures.history);
   warnings.of(ring);
   warnings.of(figures.now.verdicts);
   for (const std::string& warning : slow_path_warnings(figures.slow_path)) warnings.list.push_back(warning);
@@ -147,6 +165,7 @@ void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
       {"refusals", refusals_shape(figures.now.verdicts)},
       {"slow_path", slow_path_shape(figures.slow_path, agent.datapath().slow_path_verdicts(), agent.datapath().ids())},
       {"events", events_shape(figures, ring, SystemClock().realtime())},
+      {"history", history_shape(figures.history, figures.history_until)},
       {"memory_bytes", agent.plan().memory_bytes()},
       {"warnings", warnings.list}});
 }

@@ -97,6 +97,13 @@ std::string events_text(const Json& events) {
                      100 * static_cast<double>(number(ring, "waiting_bytes")) / size);
 }
 
+std::string history_text(const Json& history) {
+  const auto gaps = number(history, "gaps");
+  return fmt::format("{} day(s), {} MiB, since {}{}", grouped(number(history, "files")),
+                     grouped((number(history, "bytes") + (1 << 20) - 1) >> 20), cell(history, "covered_from"),
+                     gaps ? fmt::format(", {} gap(s)", gaps) : ", no gaps");
+}
+
 void show(const Json& status) {
   const Json& agent = status["agent"];
   const Json& packets = status["packets"];
@@ -117,6 +124,7 @@ void show(const Json& status) {
   line("", sockets_text(status["slow_path"]));
   line("IPv4 IDs", ids_text(status["slow_path"]));
   line("events", events_text(status["events"]));
+  line("history", history_text(status["history"]));
   fmt::print("\n");
   show_table(status["interfaces"], kInterfaces);
   fmt::print("\n");

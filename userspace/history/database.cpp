@@ -99,7 +99,8 @@ Result<Database> Database::open(const std::filesystem::path& path, Use use) {
   TRY_VOID(database.run("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY"));
   if (!writes) return database;
   TRY_VOID(
-      database.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000; "
+      database.run("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA "
+                   "wal_autocheckpoint = 2000; "
                    "PRAGMA journal_size_limit = 16777216"));
   return database;
 }

@@ -254,6 +254,21 @@ Result<bool> DayFile::seal(std::size_t leases, const Each& open) {
   return true;
 }
 
+Result<bool> DayFile::tidy(std::size_t pages) {
+  if (!garbage_.empty()) {
+    TRY_VOID(begin());
+    TRY_VOID(delete_garbage(pages));
+    TRY_VOID(commit());
+    return false;
+  }
+  const std::string some = fmt::format("PRAGMA incremental_vacuum({})", pages);
+  TRY_VOID(database_.run(some.c_str()));
+  Statement ask = TRY(database_.prepare("PRAGMA freelist_count"));
+  const bool is_done = !TRY(ask.step()) || ask.number(0) == 0;
+  ask.reset();
+  return is_done;
+}
+
 Result<void> DayFile::start_merging(std::vector<Run> inputs, int level) {
   MergeReader reader = TRY(MergeReader::start(database_, inputs));
   RunWriter writer = TRY(RunWriter::start(database_, level));

@@ -68,6 +68,10 @@ class DayFile {
   using Each = std::function<Result<void>(const Lease&)>;
   Result<bool> seal(std::size_t leases, const Each& open);
 
+  // Of a sealed file: gives the room of what was merged back to the disk, about so many pages a call, in transactions
+  // of its own. True: done.
+  Result<bool> tidy(std::size_t pages);
+
  private:
   // Runs on their way to becoming one.
   struct Merging {

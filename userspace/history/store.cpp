@@ -20,6 +20,10 @@ std::string hash_of(std::string_view bytes) {
   return fmt::format("{:016x}", hash);
 }
 
+std::uint32_t clock_error_of(const Event& event) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(event.clock_error.count(), 0, 0xffffffff));
+}
+
 }  // namespace
 
 HistoryStore::~HistoryStore() = default;
@@ -167,6 +171,7 @@ void HistoryStore::put(std::optional<Lease> lease, const Event& event) {
     pending_.gaps.push_back({time, time, fmt::format("event {} could not be recorded: too many names", event.seq)});
     return;
   }
+  lease->clock_error_us = clock_error_of(event);
   if (lease->is_open()) lease->from = to_micros(event.time);
   pending_.leases.push_back(*std::move(lease));
 }
@@ -257,7 +262,7 @@ void HistoryStore::give_up_turn() {
 
 void HistoryStore::work() {
   const std::uint64_t now = clock_.monotonic_ns();
-  if (now < worked_at_ns_ + kHeartbeatNs && !merge_due_ && !sealing_) return;
+  if (now < worked_at_ns_ + kHeartbeatNs && !merge_due_ && !has_work()) return;
   if (now >= worked_at_ns_ + kHeartbeatNs) {
     worked_at_ns_ = now;
     // How long the agent was there shows where a gap begins, should the machine die.

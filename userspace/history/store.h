@@ -87,6 +87,7 @@ class HistoryStore final : public Sink {
 
   // Once a second: a new day's file, the old one sealed, files beyond retention deleted.
   void work();
+  bool has_work() const;  // a day that is over is not closed yet
   void set_retention(std::chrono::seconds retention) { options_.retention = retention; }
 
   HistoryView view(WallTime covered_until) const;

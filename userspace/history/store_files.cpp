@@ -15,6 +15,7 @@ namespace {
 constexpr Micros kDay = 86'400'000'000;
 constexpr const char* kEnding = ".sqlite";
 constexpr std::size_t kSealedAtOnce = 131'072;  // leases
+constexpr std::size_t kTidiedAtOnce = 2'000;    // pages
 // Files whose every page is looked at when the agent starts: those an agent was writing.
 constexpr std::size_t kChecked = 2;
 
@@ -191,6 +192,11 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
 
 // ---- days that are over ---------------------------------------------------------------------------
 
+bool HistoryStore::has_work() const {
+  return sealing_ || std::any_of(files_.begin(), files_.end() - (files_.empty() ? 0 : 1),
+                                 [](const HistoryView::File& file) { return !file.sealed; });
+}
+
 // The oldest file that is not closed, and the one after it, which gets what is open. False: there is none.
 Result<bool> HistoryStore::find_unsealed() {
   for (std::size_t i = 0; i + 1 < files_.size(); ++i) {
@@ -205,6 +211,10 @@ Result<bool> HistoryStore::find_unsealed() {
 // The file that receives is committed first: an agent that dies between the two carries once more.
 Result<void> HistoryStore::seal_some() {
   if (!sealing_ && !TRY(find_unsealed())) return {};
+  if (sealing_->about().sealed) {
+    if (TRY(sealing_->tidy(kTidiedAtOnce))) sealing_.reset();
+    return {};
+  }
   DayFile& target = target_ ? *target_ : *file_;
   TRY_VOID(target.begin());
   TRY_VOID(sealing_->begin());
@@ -219,7 +229,6 @@ Result<void> HistoryStore::seal_some() {
     files_[i].begin = sealing_->about().begin;
     files_[i + 1].carried = true;
   }
-  sealing_.reset();
   target_.reset();
   return {};
 }

@@ -211,3 +211,23 @@ TEST_CASE("a wall clock that is stepped back changes neither the order nor what 
   CHECK(got[0].clock_error < Clock::kUndisciplined);
   CHECK(got[1].clock_error == Clock::kUndisciplined);
 }
+
+TEST_CASE("no sink writes an event before the first one has it on disk, and the ring keeps it", "[LOG-6]") {
+  Fixture agent;
+  std::vector<std::uint64_t> recorded;
+  auto first = std::make_unique<Disk>(recorded);
+  Disk* history = first.get();
+  agent.sinks.add_first(std::move(first));
+  history->full = true;
+  for (std::uint64_t seq = 0; seq < 100; ++seq) agent.ring.write(seq);
+  CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.written.empty());
+  CHECK(agent.ring.records.size() == 100);
+  history->full = false;
+  CHECK(agent.pump->turn());
+  CHECK(recorded.size() == 100);
+  CHECK(agent.written == recorded);
+  CHECK(agent.ring.records.empty());
+  agent.sinks.keep_only({});
+  CHECK(agent.sinks.figures().size() == 1);
+}

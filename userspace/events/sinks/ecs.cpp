@@ -54,6 +54,9 @@ struct Sides {
   void operator()(const Ipv4IdRepeated& e) const {
     line.open("source").open("nat").address("ip", e.external_address).close().close();
   }
+  void operator()(const TraceAsked& e) const {
+    line.open("user").string("id", std::to_string(e.uid)).string("name", e.user).close();
+  }
   void operator()(const ConfigApplied&) const {}
   void operator()(const TraceAsked&) const {}
   void operator()(const AgentStarted&) const {}

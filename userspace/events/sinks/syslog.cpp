@@ -20,6 +20,7 @@ struct Severity {
   int operator()(const AgentStarted&) const { return 5; }
   int operator()(const AgentStopped&) const { return 5; }
   int operator()(const ConfigApplied&) const { return 5; }
+  int operator()(const TraceAsked&) const { return 5; }
   template <typename Routine>
   int operator()(const Routine&) const {
     return 6;
