@@ -222,6 +222,16 @@ TEST_CASE("a mistake is said with file, line, column, and what would be right") 
       {"[[event_sink]]\ntype = \"fiel\"\n",
        "test.toml:5:8: type is \"fiel\"; did you mean file? it is one of stdout, file, unix, syslog, ipfix, http, "
        "kafka"},
+  }));
+  CHECK(complaint_with(mistake.text) == mistake.complaint);
+}
+
+TEST_CASE("a mistake in an event sink is said with its place") {
+  struct Mistake {
+    const char* text;
+    const char* complaint;
+  };
+  const Mistake mistake = GENERATE(values<Mistake>({
       {"[[event_sink]]\ntype = \"ipfix\"\naddress = \"collector\"\n",
        "test.toml:6:11: address is \"collector\"; write \"HOST:PORT\", such as \"siem.example.net:6514\""},
       {"[[event_sink]]\ntype = \"syslog\"\n", "test.toml:4:1: a sink of type \"syslog\" needs an address"},
