@@ -8,7 +8,7 @@
 lay_out
 {
   common_pool
-  printf '[timeouts]\nallow_below_rfc = true\nhold_down = 3\n'
+  printf '[timeouts]\nallow_below_rfc = true\nhold_down = 8\n'
 } | write_config
 start_agent
 attached() { ip -n gw -j link show | jq -r '[.[] | select(.xdp != null) | .ifname] | sort | join(" ")'; }
