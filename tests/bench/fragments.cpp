@@ -22,8 +22,8 @@ struct Wish {
   std::string device;
   std::string sink;
   Flows flows{.subscribers = 1024};
-  std::uint32_t rounds = 64;
-  std::uint32_t frames = 1024;  // a round
+  std::uint32_t rounds = 48;
+  std::uint32_t frames = 2048;  // a round
 };
 
 Result<unsigned> index_of(const std::string& device) {

@@ -28,7 +28,7 @@ using namespace apnat;
 using namespace apnat::bench;
 
 constexpr std::uint32_t kNewChunk = 1 << 18;
-constexpr std::uint32_t kIdsOfOne = 4096;
+constexpr std::uint32_t kIdsOfOne = 8192;
 constexpr std::uint32_t kManyDestinations = 1 << 20;
 
 constexpr int kSkipped = 77;

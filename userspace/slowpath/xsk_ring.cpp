@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <cstring>
 
 namespace apnat {
 namespace {
@@ -122,7 +122,8 @@ bool XskRing::send(Bytes headers, Bytes payload) {
   if (free_.empty() || xsk_ring_prod__reserve(&tx_, 1, &index) != 1) return false;
   const std::uint64_t address = free_.back();
   free_.pop_back();
-  std::ranges::copy(payload, std::ranges::copy(headers, at(address)).out);
+  std::memcpy(at(address), headers.data(), headers.size());
+  std::memcpy(at(address) + headers.size(), payload.data(), payload.size());
   *xsk_ring_prod__tx_desc(&tx_, index) =
       xdp_desc{.addr = address, .len = static_cast<__u32>(headers.size() + payload.size()), .options = 0};
   ++in_line_;

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# fragments_garbage.sh - [FRAG-2] [FRAG-28] one subscriber's fragments that never become whole cost its neighbour nothing:
+# its own limit is met, counted, and told by name.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
+
+lay_out
+common_pool | write_config
+start_agent
+on s2 ping -q -c 1 -W 3 -s 20000 "$web_address"
+launch garbage s1 python3 "$here/fragments.py" garbage "$web_address" 9000 --rate 5000 --seconds 600
+wait_until counter_is FRAGMENT -ge 2000
+on s2 ping -q -c 50 -i 0.02 -W 3 -s 20000 "$web_address" > "$lab/ping"
+assert "large pings of the neighbour" "$(grep -c ' 50 received' "$lab/ping") == 1"
+wait_until has_event quota_exceeded '.verdict == "FRAGMENTS_PER_SOURCE" and .subscriber == "100.64.1.2"'
+assert_equal "its pool, its limit" "residential 64" \
+  "$(jq -r 'select(.event == "quota_exceeded") | "\(.pool) \(.limit)"' "$events" | head -n 1)"
+end garbage || true
+sleep 0.3
+assert "garbage that was given up" "$(natctl status --json | jq .slow_path.reassembly.limit_source) > 1000"
+assert_equal "datagrams being put together" 64 "$(natctl status --json | jq .slow_path.pending.internal.datagrams)"
+
+# What becomes of a fragment can be asked beforehand; and of the datagrams there is a table.
+natctl explain --in sub2 udp 100.64.2.2:4000 "$web_address:53" mf > "$lab/explained"
+grep -q "puts the datagram together" "$lab/explained"
+grep -q "the datagram's own end: TRANSLATED_OUTBOUND" "$lab/explained"
+natctl explain --in sub2 udp 100.64.2.2:4000 "$web_address:53" offset 1480 > "$lab/explained"
+grep -q "ports are in its first fragment" "$lab/explained"
+natctl counters > "$lab/counters"
+test "$(grep -c "^TRANSLATED_OUTBOUND" "$lab/counters")" -eq 2
