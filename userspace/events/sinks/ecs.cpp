@@ -58,7 +58,6 @@ struct Sides {
     line.open("user").string("id", std::to_string(e.uid)).string("name", e.user).close();
   }
   void operator()(const ConfigApplied&) const {}
-  void operator()(const TraceAsked&) const {}
   void operator()(const AgentStarted&) const {}
   void operator()(const AgentStopped&) const {}
   void operator()(const Gap&) const {}

@@ -139,7 +139,6 @@ class Records {
   void operator()(const Ipv4IdRepeated&) const {}
   void operator()(const TraceAsked&) const {}
   void operator()(const ConfigApplied&) const {}
-  void operator()(const TraceAsked&) const {}
   void operator()(const AgentStarted&) const {}
   void operator()(const AgentStopped&) const {}
 
