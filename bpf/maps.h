@@ -46,6 +46,7 @@ ROWS(pool_addresses, pool_address, MAX_EXTERNAL_TABLES * 2, BPF_F_MMAPABLE);
 ROWS(forward_sets, forward_set, FORWARD_SETS, BPF_F_MMAPABLE);
 ROWS(interfaces, interface, MAX_IFINDEX, 0);
 ROWS(vlan_members, vlan_member, MAX_VLAN_TABLES * VLANS_PER_TABLE, 0);
+ROWS(tables_in_place, tables_in_place, MAX_EXTERNAL_TABLES, BPF_F_MMAPABLE);
 ROWS(node_state, node_state, 1, BPF_F_MMAPABLE);
 ROWS(ipv4_ids, ipv4_id_row, IPV4_ID_ROWS, BPF_F_MMAPABLE);
 ROWS(slow_path_answer, slow_path_answer, 1, BPF_F_MMAPABLE);

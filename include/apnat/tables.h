@@ -338,6 +338,20 @@ struct slow_path_answer {
 };
 ABI_SIZE(struct slow_path_answer, 32);
 
+/* ---- tables of tables ---------------------------------------------------------- */
+
+/* Table `tables_in_place`, memory-mapped, the agent's alone: which numbers of the tables of tables hold one. To ask the
+ * kernel costs a grace period a number up to 6.1, and there are 28,672. Set before a table is placed, cleared after it
+ * is removed: whoever dies in between leaves a number to be asked for in vain. */
+struct tables_in_place {
+	__u8 mappings;
+	__u8 blocks;
+	__u8 creations;
+	__u8 subscribers;
+	__u8 reserved[4];
+};
+ABI_SIZE(struct tables_in_place, 8);
+
 /* ---- the node ---------------------------------------------------------------- */
 
 /* Table `node_state`, one row, memory-mapped. */

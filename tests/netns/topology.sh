@@ -64,7 +64,8 @@ connect() {
 # larger than the MTU, VLAN tags in the frame. GRO makes the veth poll, without
 # which nothing that XDP redirects into its peer arrives.
 like_a_wire() {
-  on "$1" ethtool -K "$2" tx off tso off gso off txvlan off rxvlan off gro on > /dev/null
+  on "$1" ethtool -K "$2" tx off tso off gso off txvlan off rxvlan off tx-vlan-stag-hw-insert off \
+    rx-vlan-stag-hw-parse off gro on > /dev/null
 }
 
 # host NAMESPACE IFACE ADDRESS/LENGTH GATEWAY

@@ -10,10 +10,12 @@ web_address=192.0.2.80
 # nic NUMBER - its name, whatever that is by now, by the address qemu gave it.
 nic() { ip -j link show | jq -er --arg mac "52:54:00:00:00:0$1" '.[] | select(.address == $mac) | .ifname'; }
 
-# take NUMBER NAMESPACE NAME - moves a NIC; it comes back when the namespace ends.
+# take NUMBER NAMESPACE NAME - moves a NIC; it comes back when the namespace ends,
+# with the XDP program that an earlier scenario left on it.
 take() {
   wait_until nic "$1"
   ip link set "$(nic "$1")" netns "$2" name "$3"
+  ip -n "$2" link set "$3" xdp off
   on "$2" ethtool -K "$3" tx off tso off gso off > /dev/null 2>&1 || true
   ip -n "$2" link set "$3" up
 }

@@ -27,7 +27,9 @@ Result<CalledTable<Row>> open_called(const Pins& pins, const char* name, std::ui
 
 // The table at `number` of a table of tables; no Table (empty rows): none is there.
 template <typename Row>
-Result<Table<Row>> map_inner(const UniqueFd& outer, std::string_view name, std::uint32_t number, std::uint32_t count) {
+Result<Table<Row>> map_inner(const UniqueFd& outer, std::string_view name, std::uint32_t number, std::uint32_t count,
+                             __u8 in_place) {
+  if (!in_place) return Table<Row>();
   std::uint32_t id = 0;
   if (::bpf_map_lookup_elem(outer.get(), &number, &id) != 0) {
     if (errno == ENOENT) return Table<Row>();
@@ -40,21 +42,25 @@ Result<Table<Row>> map_inner(const UniqueFd& outer, std::string_view name, std::
 
 // A new table of zeroes, in place at `number` of a table of tables.
 template <typename Row>
-Result<Table<Row>> make_inner(const UniqueFd& outer, const char* name, std::uint32_t number, std::uint32_t count) {
+Result<Table<Row>> make_inner(const UniqueFd& outer, const char* name, std::uint32_t number, std::uint32_t count,
+                              __u8& in_place) {
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
   const UniqueFd fd(::bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t), sizeof(Row), count, &options));
   if (!fd) return fail(errno, fmt::format("make table {} ({} KiB)", name, count * sizeof(Row) / 1024));
   Table<Row> table = TRY(Table<Row>::map(fd.get(), name, count));
   const int inner = fd.get();
+  store(in_place, __u8{1});
   if (::bpf_map_update_elem(outer.get(), &number, &inner, BPF_ANY) != 0) {
     return fail(errno, fmt::format("put table {}[{}] in place", name, number));
   }
   return table;
 }
 
-Result<void> erase_inner(const UniqueFd& outer, std::string_view name, std::uint32_t number) {
-  if (::bpf_map_delete_elem(outer.get(), &number) == 0 || errno == ENOENT) return {};
-  return fail(errno, fmt::format("remove {}[{}]", name, number));
+Result<void> erase_inner(const UniqueFd& outer, std::string_view name, std::uint32_t number, __u8& in_place) {
+  if (::bpf_map_delete_elem(outer.get(), &number) != 0 && errno != ENOENT)
+    return fail(errno, fmt::format("remove {}[{}]", name, number));
+  store(in_place, __u8{0});
+  return {};
 }
 
 std::uint32_t root_index(std::uint32_t realm_and_16) { return realm_and_16 / ROOT_PAGES; }
@@ -92,6 +98,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   external_addresses_ = TRY(map_pinned<external_address>(pins, "external_addresses", MAX_EXTERNAL_ROWS));
   forward_sets_ = TRY(map_pinned<forward_set>(pins, "forward_sets", FORWARD_SETS));
   ipv4_ids_ = TRY(map_pinned<ipv4_id_row>(pins, "ipv4_ids", IPV4_ID_ROWS));
+  in_place_ = TRY(map_pinned<tables_in_place>(pins, "tables_in_place", MAX_EXTERNAL_TABLES));
   node_ = TRY(map_pinned<node_state>(pins, "node_state", 1));
   roots_ = TRY(open_called<directory_root>(pins, "directory_roots", DIRECTORY_ROOTS));
   chunks_ = TRY(open_called<directory_chunk>(pins, "directory_chunks", MAX_CHUNK_PAGES * CHUNKS_PER_PAGE));
@@ -123,15 +130,19 @@ Result<void> Datapath::Tables::open_nested(const Pins& pins) {
   block_outer_ = TRY(open_pin(pins.map("block_tables")));
   creation_outer_ = TRY(open_pin(pins.map("creation_tables")));
   for (std::uint32_t n = 0; n < MAX_SUBSCRIBER_TABLES; ++n) {
-    subscriber_tables_[n] =
-        TRY(map_inner<subscriber>(subscriber_outer_, "subscriber_tables", n, SUBSCRIBERS_PER_TABLE));
+    subscriber_tables_[n] = TRY(map_inner<subscriber>(subscriber_outer_, "subscriber_tables", n, SUBSCRIBERS_PER_TABLE,
+                                                      load(in_place_.rows()[n].subscribers)));
     rows_.subscriber_tables[n] = subscriber_tables_[n].rows();
   }
   for (std::uint32_t n = 0; n < MAX_EXTERNAL_TABLES; ++n) {
     AddressTables& address = addresses_[n];
-    address.mappings = TRY(map_inner<mapping_set>(mapping_outer_, "mapping_tables", n, SETS_PER_ADDRESS));
-    address.blocks = TRY(map_inner<port_block>(block_outer_, "block_tables", n, BLOCKS_PER_ADDRESS));
-    address.creations = TRY(map_inner<creation_set>(creation_outer_, "creation_tables", n, SETS_PER_ADDRESS));
+    const tables_in_place& in_place = in_place_.rows()[n];
+    address.mappings =
+        TRY(map_inner<mapping_set>(mapping_outer_, "mapping_tables", n, SETS_PER_ADDRESS, load(in_place.mappings)));
+    address.blocks =
+        TRY(map_inner<port_block>(block_outer_, "block_tables", n, BLOCKS_PER_ADDRESS, load(in_place.blocks)));
+    address.creations =
+        TRY(map_inner<creation_set>(creation_outer_, "creation_tables", n, SETS_PER_ADDRESS, load(in_place.creations)));
     show_address(n);
   }
   return {};
@@ -226,31 +237,36 @@ subscriber* Datapath::Tables::find_subscriber(Ip4 internal) const {
 
 Result<void> Datapath::Tables::make_address(std::uint32_t number, bool creations) {
   AddressTables& address = addresses_[number];
+  tables_in_place& in_place = in_place_.rows()[number];
   if (address.blocks.rows().empty()) {
-    address.blocks = TRY(make_inner<port_block>(block_outer_, "block_table", number, BLOCKS_PER_ADDRESS));
+    address.blocks =
+        TRY(make_inner<port_block>(block_outer_, "block_table", number, BLOCKS_PER_ADDRESS, in_place.blocks));
   }
   if (creations && address.creations.rows().empty()) {
-    address.creations = TRY(make_inner<creation_set>(creation_outer_, "creation_table", number, SETS_PER_ADDRESS));
+    address.creations =
+        TRY(make_inner<creation_set>(creation_outer_, "creation_table", number, SETS_PER_ADDRESS, in_place.creations));
   }
   if (address.mappings.rows().empty()) {
-    address.mappings = TRY(make_inner<mapping_set>(mapping_outer_, "mapping_table", number, SETS_PER_ADDRESS));
+    address.mappings =
+        TRY(make_inner<mapping_set>(mapping_outer_, "mapping_table", number, SETS_PER_ADDRESS, in_place.mappings));
   }
   show_address(number);
   return {};
 }
 
 Result<void> Datapath::Tables::drop_address(std::uint32_t number) {
+  tables_in_place& in_place = in_place_.rows()[number];
   rows_.addresses[number] = {};
   addresses_[number] = {};
-  TRY_VOID(erase_inner(mapping_outer_, "mapping_tables", number));
-  TRY_VOID(erase_inner(block_outer_, "block_tables", number));
-  return erase_inner(creation_outer_, "creation_tables", number);
+  TRY_VOID(erase_inner(mapping_outer_, "mapping_tables", number, in_place.mappings));
+  TRY_VOID(erase_inner(block_outer_, "block_tables", number, in_place.blocks));
+  return erase_inner(creation_outer_, "creation_tables", number, in_place.creations);
 }
 
 Result<void> Datapath::Tables::make_subscriber_table(std::uint32_t number) {
   if (!subscriber_tables_[number].rows().empty()) return {};
-  subscriber_tables_[number] =
-      TRY(make_inner<subscriber>(subscriber_outer_, "subscribers", number, SUBSCRIBERS_PER_TABLE));
+  subscriber_tables_[number] = TRY(make_inner<subscriber>(subscriber_outer_, "subscribers", number,
+                                                          SUBSCRIBERS_PER_TABLE, in_place_.rows()[number].subscribers));
   rows_.subscriber_tables[number] = subscriber_tables_[number].rows();
   return {};
 }

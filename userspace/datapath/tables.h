@@ -74,6 +74,7 @@ struct Datapath::Tables {
   Table<forward_set> forward_sets_;
   Table<ipv4_id_row> ipv4_ids_;
   Table<node_state> node_;
+  Table<tables_in_place> in_place_;
   std::vector<Table<subscriber>> subscriber_tables_;
   std::vector<AddressTables> addresses_;
   CalledTable<directory_root> roots_;
