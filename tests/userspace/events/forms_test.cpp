@@ -196,7 +196,7 @@ TEST_CASE("IPFIX templates hold what RFC 8158 makes mandatory", "[IPFIX-4][IPFIX
   const std::map<unsigned, std::set<unsigned>> mandatory = {
       {256, {323, 230, 8, 225, 4, 7, 227}}, {257, {323, 230, 8, 225, 4, 7, 227, 12, 11}},
       {258, {323, 230, 8, 225, 361, 362}},  {259, {323, 230, 283}},
-      {260, {323, 230, 466, 473, 8}},
+      {260, {323, 230, 466, 473, 8}},       {263, {323, 230, 466, 475, 8}},
   };
   for (const auto& [id, elements] : mandatory) {
     std::set<unsigned> has;
@@ -234,6 +234,20 @@ TEST_CASE("an IPFIX record says in network order what the event says", "[IPFIX-2
   CHECK(quota[466] == 3);
   CHECK(quota[473] == 4);
   CHECK(record_of(every_event()[7], 259)[230] == 3);
+}
+
+TEST_CASE("a limit that fragments met is RFC 8158's fifth quota, with the source that met it", "[FRAG-28]") {
+  Event event = every_event()[6];
+  event.body = QuotaExceeded{.pool = "",
+                             .subscriber = Prefix(ip("203.0.113.9"), 32),
+                             .verdict = "FRAGMENTS_MEMORY",
+                             .limit = 64,
+                             .suppressed = 0};
+  auto record = record_of(event, 263);
+  CHECK(record[230] == 13);
+  CHECK(record[466] == 5);
+  CHECK(record[475] == 64);
+  CHECK(record[8] == ip("203.0.113.9").value());
 }
 
 TEST_CASE("a block of several runs is a record each, and a gap is a total of losses", "[IPFIX-13]") {

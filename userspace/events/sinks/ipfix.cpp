@@ -19,7 +19,9 @@ enum NatEvent : std::uint8_t {
   kPortBlockAllocation = 16,
   kPortBlockDeallocation = 17,
 };
-constexpr std::uint32_t kMaxEntriesPerUser = 3;  // natQuotaExceededEvent, IE 466
+// natQuotaExceededEvent, IE 466
+constexpr std::uint32_t kMaxEntriesPerUser = 3;
+constexpr std::uint32_t kMaxFragmentsPending = 5;
 
 struct Field {
   std::uint16_t element;
@@ -44,6 +46,7 @@ constexpr Field kPoolId{283, 4};
 constexpr Field kPoolName{284, kVariable};
 constexpr Field kQuotaEvent{466, 4};
 constexpr Field kEntriesPerUser{473, 4};
+constexpr Field kFragmentsPending{475, 4};  // maxFragmentsPendingReassembly
 constexpr Field kDomainId{149, 4};
 constexpr Field kNotSent{166, 8};  // notSentFlowTotalCount
 
@@ -55,6 +58,7 @@ enum TemplateId : std::uint16_t {
   kQuota = 260,
   kPoolNames = 261,  // options: natPoolId -> natPoolName
   kLosses = 262,     // options: how many events of this domain were lost
+  kFragmentQuota = 263,
 };
 
 struct Template {
@@ -79,6 +83,7 @@ const std::vector<Template>& all_templates() {
       {kQuota, 0, {kTime, kNatEvent, kSeq, kPoolId, kQuotaEvent, kEntriesPerUser, kSource}},
       {kPoolNames, 1, {kPoolId, kPoolName}},
       {kLosses, 1, {kDomainId, kTime, kNotSent}},
+      {kFragmentQuota, 0, {kTime, kNatEvent, kSeq, kPoolId, kQuotaEvent, kFragmentsPending, kSource}},
   };
   return all;
 }
@@ -125,9 +130,13 @@ class Records {
     record(kExhausted, [&](Bytes out) { head(out, kAddressesExhausted, e.pool); });
   }
   void operator()(const QuotaExceeded& e) const {
-    if (e.verdict == "RATE_LIMIT") return;  // RFC 8158 knows quotas of entries, none of rates
-    record(kQuota, [&](Bytes out) {
-      head(out, kQuotaExceeded, e.pool).u32(kMaxEntriesPerUser).u32(e.limit).address(e.subscriber.first());
+    if (e.verdict == "RATE_LIMIT") return;                          // RFC 8158 knows quotas of entries, none of rates
+    const bool of_fragments = e.verdict.starts_with("FRAGMENTS_");  // the slow path's limits (RFC 8158 section 4.6.7.5)
+    record(of_fragments ? kFragmentQuota : kQuota, [&](Bytes out) {
+      head(out, kQuotaExceeded, e.pool)
+          .u32(of_fragments ? kMaxFragmentsPending : kMaxEntriesPerUser)
+          .u32(e.limit)
+          .address(e.subscriber.first());
     });
   }
   // What this sink, or the gateway, could not keep is in a total, as RFC 7011 exporters count it.
