@@ -13,7 +13,6 @@ struct vlan_tag {
 };
 
 enum {
-	STAMP_SHIFT = 4,		/* ticks >> STAMP_SHIFT: about a second */
 	NETWORK_OFFSET_MASK = 31,	/* 14, 18 or 22; the mask lets the verifier see the bound */
 	IP_MORE_FRAGMENTS = 0x2000,
 	IP_OFFSET_MASK = 0x1fff,
@@ -80,7 +79,7 @@ step_inline enum verdict parse_link(struct translation *t, __be16 *protocol)
 	if (!interface || !ifindex || !(interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL)))
 		return VERDICT_UNKNOWN_INTERFACE;
 	t->interface_ifindex = ifindex;
-	t->route.stamp = (t->now >> STAMP_SHIFT) + interface->routing_changes;
+	t->route.stamp = interface->routing_changes;
 	t->role = interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL);
 	return VERDICT_CONTINUE;
 }

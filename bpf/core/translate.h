@@ -122,12 +122,12 @@ step_inline enum verdict translate(struct translation *t)
 
 	t->direction = DIRECTION_OUTBOUND;
 	t->external = NULL;
-	t->now = now_ticks(t->world);
 	TRY(parse_link(t, &protocol));
 	if (protocol == NETWORK16(ETH_P_ARP))
 		return answer_arp(t);
 	if (protocol != NETWORK16(ETH_P_IP))
 		return VERDICT_NOT_IPV4;
+	t->now = now_ticks(t->world);
 	verdict = translate_ipv4(t);
 	if (is_for_gateway_after_all(t, verdict))
 		return VERDICT_TO_GATEWAY;

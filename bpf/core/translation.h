@@ -97,9 +97,7 @@ struct translation {
 	void *data_end;
 	__u32 ingress_ifindex;	/* the device the program runs on */
 
-	__u32 now;		/* ticks */
-
-	/* parse_link; route.stamp too */
+	/* parse_link */
 	__u32 network_offset;
 	__u32 interface_ifindex;	/* the (sub-)interface the frame belongs to */
 	__u8 role;			/* INTERFACE_INTERNAL, INTERFACE_EXTERNAL */
@@ -132,6 +130,8 @@ struct translation {
 	__be32 quoted_source;
 	__be32 quoted_destination;
 	__u16 quoted_length;		/* bytes of the quoted transport header that are there */
+
+	__u32 now;			/* ticks */
 
 	/* what it becomes */
 	__be32 new_source;

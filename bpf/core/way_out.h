@@ -5,6 +5,8 @@
 
 #include "rewrite.h"
 
+enum { STAMP_SHIFT = 4 };	/* ticks >> STAMP_SHIFT: about a second */
+
 /* DF=0: the kernel fragments what we have translated. DF=1 from inside: it answers
  * the sender, who must see its own packet quoted, so it gets the packet as it came
  * (it cannot leave: it does not fit). DF=1 inbound: nobody here can answer rightly yet. */
@@ -35,6 +37,7 @@ step_inline enum verdict find_way_out(struct translation *t)
 	t->route.total_length_host = NETWORK16(t->ip->tot_len);
 	t->route.protocol = t->ip->protocol;
 	t->route.tos = t->ip->tos;
+	t->route.stamp += t->now >> STAMP_SHIFT;	/* the rest of it: parse_link() */
 	t->route.egress_ifindex = 0;
 	t->route.mtu = 0;
 	switch (find_route(t->world, &t->route)) {
