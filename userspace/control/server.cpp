@@ -284,7 +284,11 @@ void Server::run_in_child(const std::shared_ptr<Connection>& connection, const R
     return connection->refuse("the agent is answering as many questions as it may; try again");
   }
   const pid_t pid = ::fork();
-  if (pid == 0) live_as_child(connection->fd(), route, arguments, limits_.patience);
+  if (pid == 0) {
+    // A child still ending when the agent is gone already must not look like an agent to the next one.
+    listener_.reset();
+    live_as_child(connection->fd(), route, arguments, limits_.patience);
+  }
   if (pid < 0) return connection->refuse(fmt::format("the agent cannot make a process: {}", std::strerror(errno)));
   UniqueFd child(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   const int fd = child.get();

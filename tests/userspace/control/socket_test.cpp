@@ -286,6 +286,23 @@ TEST_CASE("a dead agent's socket file is taken over, a live one's and anyone els
   CHECK(std::filesystem::file_size(agent.path) == 8);
 }
 
+TEST_CASE("a child that outlives its agent does not keep the next one from the socket") {
+  Fixture agent;
+  UniqueFd lazy(::socket(AF_UNIX, SOCK_STREAM, 0));
+  const auto address = *socket_address(agent.path);
+  REQUIRE(::connect(lazy.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  const std::string request = "{\"command\":\"count\",\"arguments\":{\"limit\":10000000}}\n";
+  REQUIRE(::send(lazy.get(), request.data(), request.size(), 0) > 0);
+  char first_byte = 0;  // the child is at work, and stuck: nobody reads on
+  while (::recv(lazy.get(), &first_byte, 1, MSG_DONTWAIT) != 1) (void)agent.loop.turn(10ms);
+
+  // A killed agent leaves its socket's file, an ended one does not.
+  std::filesystem::create_hard_link(agent.path, agent.temp.path / "kept");
+  agent.server.reset();
+  std::filesystem::rename(agent.temp.path / "kept", agent.path);
+  CHECK(agent.open());
+}
+
 TEST_CASE("natctl's side says what is wrong with the socket") {
   TempFolder temp;
   const auto none = [](Json&&) { return true; };
