@@ -10,13 +10,17 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 namespace apnat {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr std::string_view kSystemBpffs = "/sys/fs/bpf";
+// Whoever answers a question of natctl is a child of the agent, and has its lock until the kernel has ended it too.
+constexpr std::chrono::milliseconds kDeadAgentsChildren{1000};
 
 fs::path nearest_existing(fs::path path) {
   std::error_code ignored;
@@ -55,7 +59,13 @@ Result<void> make_root(const Pins& pins) {
 Result<UniqueFd> lock_root(const Pins& pins) {
   UniqueFd root(::open(pins.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return fail(errno, "open " + pins.root.string());
-  if (::flock(root.get(), LOCK_EX | LOCK_NB) == 0) return root;
+  const auto until = std::chrono::steady_clock::now() + kDeadAgentsChildren;
+  int locked = 0;
+  while ((locked = ::flock(root.get(), LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK &&
+         std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  if (locked == 0) return root;
   if (errno == EWOULDBLOCK) return fail("another apnatd runs this data plane (" + pins.root.string() + " is locked)");
   return fail(errno, "lock " + pins.root.string());
 }

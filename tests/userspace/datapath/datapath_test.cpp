@@ -3,6 +3,8 @@
 
 #include <bpf/bpf.h>
 #include <linux/if_link.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -69,6 +71,25 @@ TEST_CASE("a data plane is made, attached, adopted by the next agent, and taken 
   REQUIRE(Datapath::detach(wanted.config.paths, {}));
   CHECK_FALSE(std::filesystem::exists(sandbox.bpffs()));
   CHECK(std::system("ip -d link show in | grep -q xdp") != 0);
+}
+
+TEST_CASE("a dead agent's child, on its way out, does not keep the next agent away", "[kernel][datapath]") {
+  if (!may_use_kernel()) return;
+  Sandbox sandbox;
+  const Plan wanted = plan(sandbox.config({home()}));
+  pid_t child = 0;
+  {
+    const Datapath first = must_open(wanted);
+    child = ::fork();
+    if (child == 0) {
+      ::usleep(200'000);
+      ::_exit(0);
+    }
+  }
+  const auto second = Datapath::open(wanted);
+  ::waitpid(child, nullptr, 0);
+  REQUIRE(second);
+  CHECK(second->opened().adopted);
 }
 
 TEST_CASE("the next agent finds every mapping in its place", "[kernel][datapath][LOG-3]") {
