@@ -11,6 +11,8 @@
 enum {
 	IPV4_ID_MASK = 0xffff,
 	IPV4_ID_SEGMENT_SHIFT = 13,	/* 65,536 IDs in IPV4_ID_SEGMENTS */
+	IPV4_ID_SEGMENT_MASK = (1 << IPV4_ID_SEGMENT_SHIFT) - 1,
+	IPV4_ID_TICK_MASK = (1 << IPV4_ID_TICK_BITS) - 1,
 	IPV4_ID_LOW4 = 0x000f,
 };
 
@@ -42,13 +44,61 @@ step_inline __u16 permute_id(__u64 key, __u32 n)
 	return id ^ id >> 9;
 }
 
-/* Was the n-th ID given a lap ago, and too lately? */
-step_inline int is_used_lately(const struct ipv4_id_row *row, __u32 n, __u32 now, __u32 lifetime)
+step_inline __u32 segment_of(__u32 n)
 {
-	__u32 used_up_at = row->used_up_at[n >> IPV4_ID_SEGMENT_SHIFT & (IPV4_ID_SEGMENTS - 1)];
+	return n >> IPV4_ID_SEGMENT_SHIFT & (IPV4_ID_SEGMENTS - 1);
+}
 
-	/* `used_up_at` is never 0 once used, so it may be a tick ahead. */
-	return used_up_at && (__s32)(now - used_up_at) < (__s32)lifetime;
+/* Once in 8,192 IDs: what ipv4_id_row.last_lap is to be while the n-th is given. */
+step_apart int look_up_last_lap(struct id_given *id)
+{
+	const struct ipv4_id_laps *laps;
+
+	if (!id)
+		return 0;
+	laps = find_ipv4_id_laps(id->world, id->row);
+	return segment_of(id->n) << IPV4_ID_TICK_BITS |
+	       (laps ? laps->used_up_at[segment_of(id->n)] & IPV4_ID_TICK_MASK : 0);
+}
+
+/* The last ID of a segment has just been given. */
+step_apart int end_segment(struct id_given *id)
+{
+	struct ipv4_id_laps *laps;
+
+	if (!id)
+		return 0;
+	laps = find_ipv4_id_laps(id->world, id->row);
+	if (laps)
+		laps->used_up_at[segment_of(id->n)] = id->now | 1;
+	return 0;
+}
+
+step_inline struct id_given *describe_id(const struct translation *t, __u32 row, __u32 n)
+{
+	struct scratch *scratch = find_scratch(t->world);
+
+	if (!scratch)
+		return NULL;
+	scratch->id.world = t->world;
+	scratch->id.row = row;
+	scratch->id.n = n;
+	scratch->id.now = t->now;
+	return &scratch->id;
+}
+
+/* When the n-th ID's segment was used up a lap ago; the first packet of a segment looks it up for all that follow. */
+step_inline __u32 find_last_lap(const struct translation *t, __u32 number, struct ipv4_id_row *row, __u32 n)
+{
+	if (row->last_lap >> IPV4_ID_TICK_BITS != segment_of(n))
+		row->last_lap = look_up_last_lap(describe_id(t, number, n));
+	return row->last_lap & IPV4_ID_TICK_MASK;
+}
+
+/* Was it too lately? It is never 0 once used, so it may be a tick ahead. */
+step_inline int is_lately(__u32 used_up_at, __u32 now, __u32 lifetime)
+{
+	return used_up_at && ((now + 1 - used_up_at) & IPV4_ID_TICK_MASK) <= lifetime;
 }
 
 /* Told to the agent, seldom (ID-15); counted always. */
@@ -77,12 +127,12 @@ step_inline enum verdict give_id(struct translation *t, int strictly)
 {
 	const volatile struct options *options = the_options(t->world);
 	__u64 hash = id_hash(options->secret, t->new_source, t->new_destination, t->ip->protocol);
-	struct ipv4_id_row *row = find_ipv4_id_row(t->world, hash >> 48);
-	__u32 n;
+	__u32 number = hash >> 48, n;
+	struct ipv4_id_row *row = find_ipv4_id_row(t->world, number);
 
 	if (!row)
 		return VERDICT_TABLE_MISSING;
-	if (is_used_lately(row, row->given, t->now, options->ipv4_id_ticks)) {
+	if (is_lately(find_last_lap(t, number, row, row->given), t->now, options->ipv4_id_ticks)) {
 		if (strictly || options->ipv4_id_on_repeat == ID_REPEAT_DROP)
 			return VERDICT_IPV4_ID_EXHAUSTED;
 		note_repeat(t, options->ipv4_id_on_repeat == ID_REPEAT_MAKE_ATOMIC);
@@ -92,8 +142,8 @@ step_inline enum verdict give_id(struct translation *t, int strictly)
 		}
 	}
 	n = __sync_fetch_and_add(&row->given, 1);
-	if ((n & ((1u << IPV4_ID_SEGMENT_SHIFT) - 1)) == (1u << IPV4_ID_SEGMENT_SHIFT) - 1)
-		row->used_up_at[n >> IPV4_ID_SEGMENT_SHIFT & (IPV4_ID_SEGMENTS - 1)] = t->now | 1;
+	if ((n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK)
+		end_segment(describe_id(t, number, n));
 	t->new_id = permute_id(hash, n);
 	return VERDICT_CONTINUE;
 }

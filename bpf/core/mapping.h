@@ -67,12 +67,21 @@ struct place {
 	__u64 ending;		/* key of the expired mapping at `slot` whose end is to be recorded first; 0: none */
 };
 
+/* An IPv4 ID that has been given, or is about to be (ipv4_id.h). */
+struct id_given {
+	struct world *world;
+	__u32 row;	/* of ipv4_ids */
+	__u32 n;	/* which of the row's */
+	__u32 now;
+};
+
 /* What the steps off the fast path work on; find_scratch() gives each processor one. */
 struct scratch {
 	struct place place;
 	struct block_search search;
 	struct assignment_record record;
 	struct refusal refusal;
+	struct id_given id;
 };
 
 static inline struct assignment_record *begin_record(struct world *world)

@@ -44,6 +44,7 @@ static inline struct creation_set *find_creation_set(struct world *world, __u32 
 static inline struct port_block *find_port_block(struct world *world, __u32 tables, __u32 block);
 static inline const struct forward_set *find_forward_set(struct world *world, __u32 set);
 static inline struct ipv4_id_row *find_ipv4_id_row(struct world *world, __u32 row);
+static inline struct ipv4_id_laps *find_ipv4_id_laps(struct world *world, __u32 row);
 
 /* Room that is this processor's alone until the packet is done; the stack is small. Never NULL in practice. */
 struct scratch;

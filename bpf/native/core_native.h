@@ -63,6 +63,7 @@ struct core_verbs {
 	struct port_block *(*find_port_block)(void *self, uint32_t tables, uint32_t block);
 	const struct forward_set *(*find_forward_set)(void *self, uint32_t set);
 	struct ipv4_id_row *(*find_ipv4_id_row)(void *self, uint32_t row);
+	struct ipv4_id_laps *(*find_ipv4_id_laps)(void *self, uint32_t row);
 	enum core_route_result (*find_route)(void *self, struct core_route *route);
 	struct event_record *(*reserve_event)(void *self);	/* NULL: the ring is full */
 	void (*submit_event)(void *self, struct event_record *record);

@@ -59,6 +59,7 @@ enum {
 	MAX_XSK_SOCKETS = 4096,		/* one a receive queue of each device */
 	IPV4_ID_ROWS = 65536,
 	IPV4_ID_SEGMENTS = 8,		/* of the 65,536 IDs: what is remembered of when they were used */
+	IPV4_ID_TICK_BITS = 29,		/* come round after 416 days */
 };
 
 /* ---- addresses -> rows --------------------------------------------------- */
@@ -313,13 +314,19 @@ ABI_SIZE(struct vlan_member, 8);
 /* Table `ipv4_ids`: what has been used up of the IDs towards the destinations that share this row. A row is chosen by
  * a keyed hash of (source, destination, protocol); two that share one are as safe as one alone, they only come round
  * sooner. IDs are given in the order of a keyed permutation of 0..65535, another for each (source, destination,
- * protocol): `given` counts them. */
+ * protocol): `given` counts them. A packet touches these 8 bytes and no more: all rows together stay in a cache. */
 struct ipv4_id_row {
 	__u32 given;		/* fetched and added */
-	__u32 reserved[7];
+	__u32 last_lap;		/* of the segment that `given` is in: its number << IPV4_ID_TICK_BITS | the low bits of its
+				 * used_up_at. Another segment's number: to be looked up anew */
+};
+ABI_SIZE(struct ipv4_id_row, 8);
+
+/* Table `ipv4_id_laps`, index as ipv4_ids. */
+struct ipv4_id_laps {
 	__u32 used_up_at[IPV4_ID_SEGMENTS];	/* ticks when the last ID of each eighth was given; 0: never yet */
 };
-ABI_SIZE(struct ipv4_id_row, 64);
+ABI_SIZE(struct ipv4_id_laps, 32);
 
 /* ---- the slow path ------------------------------------------------------------ */
 

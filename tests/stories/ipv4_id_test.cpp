@@ -26,10 +26,12 @@ Packet datagram(std::string_view source, std::uint16_t from, std::string_view de
 void give_away(Translator& nat, std::uint32_t count) {
   for (std::uint32_t row = 0; row < IPV4_ID_ROWS; ++row) {
     auto& ids = nat.world().ipv4_id_row(row);
-    ids.given = count;
+    auto& laps = nat.world().ipv4_id_laps(row);
+    // Whoever gave the last one was in the segment before.
+    ids = {.given = count, .last_lap = ((count - 1) * IPV4_ID_SEGMENTS / kIds % IPV4_ID_SEGMENTS) << IPV4_ID_TICK_BITS};
     for (std::uint32_t segment = 0; segment < IPV4_ID_SEGMENTS && (segment + 1) * kIds / IPV4_ID_SEGMENTS <= count;
          ++segment)
-      ids.used_up_at[segment] = nat.world().now_ticks() | 1;
+      laps.used_up_at[segment] = nat.world().now_ticks() | 1;
   }
 }
 
@@ -144,7 +146,7 @@ TEST_CASE("where the operator wants it, a packet without a fresh ID is dropped, 
   CHECK(nat->outbound(datagram(kS1, 5000, kR1)) == VERDICT_IPV4_ID_EXHAUSTED);
   CHECK(nat->outbound(udp(kS1, 5000, kR1, 53)) == VERDICT_TRANSLATED_OUTBOUND);
   for (std::uint32_t row = 0; row < IPV4_ID_ROWS; ++row)
-    nat->world().ipv4_id_row(row).used_up_at[0] -= (120u * 1'000'000'000ull >> TICK_SHIFT) + 4;
+    nat->world().ipv4_id_row(row).last_lap -= (120u * 1'000'000'000ull >> TICK_SHIFT) + 4;
   CHECK(nat->outbound(datagram(kS1, 5000, kR1)) == VERDICT_TRANSLATED_OUTBOUND);
 }
 

@@ -159,6 +159,7 @@ class KernelWorld : public World {
     pool_addresses_.emplace(bpf_map__fd(maps.pool_addresses), MAX_EXTERNAL_TABLES * 2);
     forward_sets_.emplace(bpf_map__fd(maps.forward_sets), FORWARD_SETS);
     ipv4_ids_.emplace(bpf_map__fd(maps.ipv4_ids), IPV4_ID_ROWS);
+    ipv4_id_laps_.emplace(bpf_map__fd(maps.ipv4_id_laps), IPV4_ID_ROWS);
     subscribers_.emplace(maps.subscriber_tables, SUBSCRIBERS_PER_TABLE);
     mappings_.emplace(maps.mapping_tables, SETS_PER_ADDRESS);
     creations_.emplace(maps.creation_tables, SETS_PER_ADDRESS);
@@ -195,6 +196,7 @@ class KernelWorld : public World {
   struct port_block& port_block(std::uint32_t t, std::uint32_t block) override { return blocks_->at(t, block); }
   struct forward_set& forward_set(std::uint32_t set) override { return (*forward_sets_)[set]; }
   struct ipv4_id_row& ipv4_id_row(std::uint32_t row) override { return (*ipv4_ids_)[row]; }
+  struct ipv4_id_laps& ipv4_id_laps(std::uint32_t row) override { return (*ipv4_id_laps_)[row]; }
   void put_root(std::uint32_t i, const struct directory_root& row) override {
     put(skeleton_->maps.directory_roots, i, &row);
   }
@@ -265,6 +267,7 @@ class KernelWorld : public World {
   std::optional<Rows<struct pool_address>> pool_addresses_;
   std::optional<Rows<struct forward_set>> forward_sets_;
   std::optional<Rows<struct ipv4_id_row>> ipv4_ids_;
+  std::optional<Rows<struct ipv4_id_laps>> ipv4_id_laps_;
   std::optional<Tables<struct subscriber>> subscribers_;
   std::optional<Tables<struct mapping_set>> mappings_;
   std::optional<Tables<struct creation_set>> creations_;

@@ -65,6 +65,9 @@ struct MemoryVerbs {
     return at(world(self).forward_sets_, set);
   }
   static struct ipv4_id_row* find_ipv4_id_row(void* self, std::uint32_t row) { return at(world(self).ipv4_ids_, row); }
+  static struct ipv4_id_laps* find_ipv4_id_laps(void* self, std::uint32_t row) {
+    return at(world(self).ipv4_id_laps_, row);
+  }
 
   static core_route_result find_route(void* self, core_route* route) {
     MemoryWorld& w = world(self);
@@ -94,7 +97,8 @@ MemoryWorld::MemoryWorld(const NatSpec& spec)
       pool_activity_(8),
       pool_addresses_(1024),
       forward_sets_(FORWARD_SETS),
-      ipv4_ids_(IPV4_ID_ROWS) {
+      ipv4_ids_(IPV4_ID_ROWS),
+      ipv4_id_laps_(IPV4_ID_ROWS) {
   options_ = options_for(spec);
   lay_out(*this, spec);
 }
@@ -142,6 +146,7 @@ const core_verbs& MemoryWorld::verbs() {
                                    V::find_port_block,
                                    V::find_forward_set,
                                    V::find_ipv4_id_row,
+                                   V::find_ipv4_id_laps,
                                    V::find_route,
                                    V::reserve_event,
                                    V::submit_event};

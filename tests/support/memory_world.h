@@ -30,6 +30,7 @@ class MemoryWorld : public World {
   struct port_block& port_block(std::uint32_t tables, std::uint32_t block) override;
   struct forward_set& forward_set(std::uint32_t set) override { return forward_sets_[set]; }
   struct ipv4_id_row& ipv4_id_row(std::uint32_t row) override { return ipv4_ids_[row]; }
+  struct ipv4_id_laps& ipv4_id_laps(std::uint32_t row) override { return ipv4_id_laps_[row]; }
   void put_root(std::uint32_t index, const struct directory_root& row) override { roots_[index] = row; }
   void put_chunk(std::uint32_t index, const struct directory_chunk& row) override { chunks_[index] = row; }
   void put_interface(std::uint32_t ifindex, const struct interface& row) override { interfaces_[ifindex] = row; }
@@ -68,6 +69,7 @@ class MemoryWorld : public World {
   std::vector<struct pool_address> pool_addresses_;
   std::vector<struct forward_set> forward_sets_;
   std::vector<struct ipv4_id_row> ipv4_ids_;
+  std::vector<struct ipv4_id_laps> ipv4_id_laps_;
   std::map<std::uint32_t, std::vector<struct mapping_set>> mapping_tables_;
   std::map<std::uint32_t, std::vector<struct creation_set>> creation_tables_;
   std::map<std::uint32_t, std::vector<struct port_block>> block_tables_;

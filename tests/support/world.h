@@ -30,6 +30,7 @@ class World {
   virtual struct port_block& port_block(std::uint32_t tables, std::uint32_t block) = 0;
   virtual struct forward_set& forward_set(std::uint32_t set) = 0;
   virtual struct ipv4_id_row& ipv4_id_row(std::uint32_t row) = 0;
+  virtual struct ipv4_id_laps& ipv4_id_laps(std::uint32_t row) = 0;
   virtual void put_root(std::uint32_t index, const struct directory_root& row) = 0;
   virtual void put_chunk(std::uint32_t index, const struct directory_chunk& row) = 0;
   virtual void put_interface(std::uint32_t ifindex, const struct interface& row) = 0;

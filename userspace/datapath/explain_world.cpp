@@ -93,6 +93,9 @@ struct ExplainVerbs {
   static struct ipv4_id_row* find_ipv4_id_row(void* self, std::uint32_t i) {
     return keep(world(self).ipv4_ids_, i, at(rows(self).ipv4_ids, i));
   }
+  static struct ipv4_id_laps* find_ipv4_id_laps(void* self, std::uint32_t i) {
+    return keep(world(self).ipv4_id_laps_, i, at(rows(self).ipv4_id_laps, i));
+  }
 
   static core_route_result find_route(void* self, core_route* route) {
     const auto way = way_to(Ip4::from_network(route->destination));
@@ -155,6 +158,7 @@ const core_verbs& ExplainWorld::verbs() {
       .find_port_block = V::find_port_block,
       .find_forward_set = V::find_forward_set,
       .find_ipv4_id_row = V::find_ipv4_id_row,
+      .find_ipv4_id_laps = V::find_ipv4_id_laps,
       .find_route = V::find_route,
       .reserve_event = V::reserve_event,
       .submit_event = V::submit_event,

@@ -54,6 +54,7 @@ class ExplainWorld {
   Copies<struct port_block> port_blocks_;
   Copies<struct forward_set> forward_sets_;
   Copies<struct ipv4_id_row> ipv4_ids_;
+  Copies<struct ipv4_id_laps> ipv4_id_laps_;
 };
 
 }  // namespace apnat

@@ -58,6 +58,7 @@ struct Rows {
   std::span<external_address> external_addresses;
   std::span<forward_set> forward_sets;
   std::span<ipv4_id_row> ipv4_ids;
+  std::span<struct ipv4_id_laps> ipv4_id_laps;
   node_state* node = nullptr;
   std::vector<std::span<subscriber>> subscriber_tables;  // by table number; empty: not made
   std::vector<AddressRows> addresses;                    // by tables number

@@ -98,6 +98,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   external_addresses_ = TRY(map_pinned<external_address>(pins, "external_addresses", MAX_EXTERNAL_ROWS));
   forward_sets_ = TRY(map_pinned<forward_set>(pins, "forward_sets", FORWARD_SETS));
   ipv4_ids_ = TRY(map_pinned<ipv4_id_row>(pins, "ipv4_ids", IPV4_ID_ROWS));
+  ipv4_id_laps_ = TRY(map_pinned<struct ipv4_id_laps>(pins, "ipv4_id_laps", IPV4_ID_ROWS));
   in_place_ = TRY(map_pinned<tables_in_place>(pins, "tables_in_place", MAX_EXTERNAL_TABLES));
   node_ = TRY(map_pinned<node_state>(pins, "node_state", 1));
   roots_ = TRY(open_called<directory_root>(pins, "directory_roots", DIRECTORY_ROOTS));
@@ -116,6 +117,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
                .external_addresses = external_addresses_.rows(),
                .forward_sets = forward_sets_.rows(),
                .ipv4_ids = ipv4_ids_.rows(),
+               .ipv4_id_laps = ipv4_id_laps_.rows(),
                .node = node_.rows().data(),
                .subscriber_tables = std::vector<std::span<subscriber>>(MAX_SUBSCRIBER_TABLES),
                .addresses = std::vector<AddressRows>(MAX_EXTERNAL_TABLES)};

@@ -73,6 +73,7 @@ struct Datapath::Tables {
   Table<external_address> external_addresses_;
   Table<forward_set> forward_sets_;
   Table<ipv4_id_row> ipv4_ids_;
+  Table<struct ipv4_id_laps> ipv4_id_laps_;
   Table<node_state> node_;
   Table<tables_in_place> in_place_;
   std::vector<Table<subscriber>> subscriber_tables_;

@@ -52,6 +52,7 @@ class MemoryRows {
              .external_addresses = external_,
              .forward_sets = forwards_,
              .ipv4_ids = {},
+             .ipv4_id_laps = {},
              .node = &node_,
              .subscriber_tables = {std::span(subscribers_)},
              .addresses = {AddressRows{mappings_, blocks_, creations_}}};
