@@ -130,7 +130,7 @@ step_inline enum route_result ask_kernel(struct world *world, struct route *rout
 step_inline int is_of_this_packet(const struct next_hop *hop, const struct route *route)
 {
 	return hop->ingress_ifindex == route->ingress_ifindex && hop->tos == route->tos &&
-	       route->total_length_host <= hop->mtu;
+	       (options.slow_path || route->total_length_host <= hop->mtu);
 }
 
 step_inline int is_same_hop(const struct next_hop *hop, const struct route *route)
@@ -181,14 +181,16 @@ step_inline int recall(const struct remembered_destination *destination, __u32 s
 	route->egress_ifindex = hop->egress_ifindex;
 	copy_mac(route->source_mac, hop->source_mac);
 	copy_mac(route->destination_mac, hop->destination_mac);
+	if (options.slow_path)
+		route->mtu = hop->mtu;
 	return 1;
 }
 
 static inline enum route_result find_route(struct world *world, struct route *route)
 {
-	int remembers = !options.route_memory_off && !options.slow_path;
 	__u32 place_and_rest = spread(route->destination);
-	struct remembered_destination *destination = remembers ? find_destination(place_and_rest) : NULL;
+	struct remembered_destination *destination =
+		options.route_memory_off ? NULL : find_destination(place_and_rest);
 	enum route_result result;
 
 	if (destination && recall(destination, place_and_rest, route))

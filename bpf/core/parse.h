@@ -165,7 +165,8 @@ step_inline enum verdict parse_network(struct translation *t)
 	total_length = NETWORK16(ip->tot_len);
 	if (ip->version != 4 || header_length < sizeof(*ip) || total_length < header_length)
 		return VERDICT_BAD_IPV4_HEADER;
-	if ((void *)ip + total_length > t->data_end &&
+	/* The slow path has put the datagram together, and hands in its head only. */
+	if ((void *)ip + total_length > t->data_end && !the_options(t->world)->slow_path &&
 	    (t->network_offset & NETWORK_OFFSET_MASK) + total_length > frame_length(t->world))
 		return VERDICT_BAD_IPV4_HEADER;
 	t->ip = ip;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace apnat {
@@ -30,16 +31,20 @@ Result<SlowPathProgram> SlowPathProgram::open(int program_fd, int answer_fd) {
 Result<SlowPathProgram::Translated> SlowPathProgram::translate(std::span<const std::uint8_t> frame,
                                                                std::uint32_t ingress_ifindex, std::uint32_t queue,
                                                                std::span<std::uint8_t> out) const {
+  const auto head = frame.first(std::min(frame.size(), kHead));
+  const auto rest = frame.subspan(head.size());
   xdp_md context{};
-  context.data_end = static_cast<__u32>(frame.size());
+  context.data_end = static_cast<__u32>(head.size());
   context.ingress_ifindex = ingress_ifindex;
   context.rx_queue_index = queue;
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.data(),
-              .data_size_in = static_cast<__u32>(frame.size()), .data_size_out = static_cast<__u32>(out.size()),
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = head.data(), .data_out = out.data(),
+              .data_size_in = static_cast<__u32>(head.size()),
+              .data_size_out = static_cast<__u32>(head.size() + kGrowth),
               .ctx_in = &context, .ctx_size_in = sizeof(context));
   if (::bpf_prog_test_run_opts(program_.get(), &run) != 0) return fail(errno, "run the translator on a datagram");
   Translated translated;
-  translated.frame = std::span<const std::uint8_t>(out).first(run.data_size_out);
+  std::memcpy(out.data() + run.data_size_out, rest.data(), rest.size());
+  translated.frame = std::span<const std::uint8_t>(out).first(run.data_size_out + rest.size());
   // The run is over: nobody writes the row now.
   std::memcpy(&translated.answer, answer_.get(), sizeof(translated.answer));
   translated.answer.verdict = run.retval;

@@ -17,6 +17,9 @@ class SlowPathProgram {
  public:
   // What VLAN tags may add to a frame on its way through.
   static constexpr std::size_t kGrowth = 8;
+  // All that the program reads and writes lies before this: link header and tags, IPv4 with options, an ICMP error's
+  // header, the packet it quotes with options, and 20 bytes of a quoted TCP header make 170.
+  static constexpr std::size_t kHead = 256;
 
   struct Translated {
     slow_path_answer answer{};
@@ -27,7 +30,8 @@ class SlowPathProgram {
   static Result<SlowPathProgram> open(int program_fd, int answer_fd);
 
   // Runs the program on `frame`, as if it had come in by the device and queue. `out` has to be kGrowth larger than the
-  // frame. One call at a time: the answer is one row, whoever holds a copy of this.
+  // frame. Only the head goes through the kernel: checksums are updated, never computed anew (RFC 1624), so the rest of
+  // a datagram is nothing to the program. One call at a time: the answer is one row, whoever holds a copy of this.
   Result<Translated> translate(std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex, std::uint32_t queue,
                                std::span<std::uint8_t> out) const;
 

@@ -75,6 +75,7 @@ class SlowPathWorker {
   void send_by_kernel(const Original& original, Bytes frame);
   void tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu);
   XskRing* ring_of(std::uint32_t device, std::uint32_t queue) const;
+  void begin_laps();
   void lap(Stage stage);  // the time since the last lap was spent on `stage`
 
   const Clock& clock_;
@@ -92,7 +93,10 @@ class SlowPathWorker {
   std::vector<std::uint8_t> out_;
   SlowPathCounters counters_;
   std::array<std::uint64_t, 4> stage_ns_{};
-  std::uint64_t now_ns_ = 0;  // the last lap
+  std::uint64_t now_ns_ = 0;  // when the batch began
+  std::uint64_t lap_ns_ = 0;
+  std::uint64_t batches_ = 0;
+  bool measures_ = false;  // this batch
   std::vector<EventBody> events_;
 };
 
