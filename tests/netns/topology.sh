@@ -205,7 +205,8 @@ counter() { natctl counters --json | jq -e ".$1"; }
 
 # ---- the internet -------------------------------------------------------------------
 
-# serve_files NAMESPACE DIRECTORY - nginx on port 80.
+# serve_files NAMESPACE DIRECTORY - nginx on port 80. Its log has what RFC 6302 asks of a server on the internet: the
+# source port, and a time to the millisecond.
 serve_files() {
   local place=$lab/nginx-$1
   mkdir -p "$place" "$2"
@@ -216,7 +217,8 @@ user root;
 worker_processes 1;
 events { worker_connections 256; }
 http {
-  access_log $place/access.log;
+  log_format rfc6302 '\$remote_addr \$remote_port \$msec "\$request" \$status';
+  access_log $place/access.log rfc6302;
   client_body_temp_path $place/t1; proxy_temp_path $place/t2; fastcgi_temp_path $place/t3;
   uwsgi_temp_path $place/t4; scgi_temp_path $place/t5;
   sendfile on;
