@@ -39,8 +39,8 @@ Result<SlowPathProgram::Translated> SlowPathProgram::translate(std::span<const s
   context.rx_queue_index = queue;
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = head.data(), .data_out = out.data(),
               .data_size_in = static_cast<__u32>(head.size()),
-              .data_size_out = static_cast<__u32>(head.size() + kGrowth),
-              .ctx_in = &context, .ctx_size_in = sizeof(context));
+              .data_size_out = static_cast<__u32>(head.size() + kGrowth), .ctx_in = &context,
+              .ctx_size_in = sizeof(context));
   if (::bpf_prog_test_run_opts(program_.get(), &run) != 0) return fail(errno, "run the translator on a datagram");
   Translated translated;
   std::memcpy(out.data() + run.data_size_out, rest.data(), rest.size());
