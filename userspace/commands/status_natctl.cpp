@@ -69,9 +69,11 @@ std::string fragments_text(const Json& slow_path) {
     bytes += number(gauges, "memory_bytes");
     oldest = std::max(oldest, number(gauges, "oldest_ms"));
   }
-  return fmt::format("{} received, {} datagrams whole; {} being put together ({} KiB, oldest {} ms); {} lost",
+  const std::uint64_t wraps = number(reassembly, "id_wraps");
+  return fmt::format("{} received, {} datagrams whole; {} being put together ({} KiB, oldest {} ms); {} lost{}",
                      grouped(number(reassembly, "received")), grouped(number(reassembly, "datagrams")),
-                     grouped(pending), grouped(bytes >> 10), oldest, grouped(number(reassembly, "lost")));
+                     grouped(pending), grouped(bytes >> 10), oldest, grouped(number(reassembly, "lost")),
+                     wraps ? fmt::format("; IDs came round within the timeout in {} s", grouped(wraps)) : "");
 }
 
 // AF_XDP sockets by mode, and what did not get through them.

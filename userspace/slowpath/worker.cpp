@@ -94,7 +94,13 @@ void SlowPathWorker::serve(XskRing& ring) {
   lap(Stage::kSend);
 }
 
-void SlowPathWorker::tick() { reassembler_.expire(clock_.monotonic_ns()); }
+void SlowPathWorker::tick() {
+  const std::uint64_t now = clock_.monotonic_ns();
+  reassembler_.expire(now);
+  const auto wrap = reassembler_.take_id_wrap();
+  if (!wrap) return;
+  if (auto event = reports_.report(*wrap, now); event && events_.size() < kMostEvents) events_.push_back(*event);
+}
 
 const InternalPrefix* SlowPathWorker::find_internal(Ip4 address) const {
   const auto after =
