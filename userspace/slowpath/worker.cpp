@@ -179,7 +179,7 @@ void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Tr
 XskRing* SlowPathWorker::ring_of(std::uint32_t device, std::uint32_t queue) const {
   XskRing* found = nullptr;
   for (const auto& ring : rings_) {
-    if (ring->place().ifindex != device) continue;
+    if (ring->place().ifindex != device || !ring->can_send()) continue;
     if (!found || ring->place().queue == queue) found = ring.get();
   }
   return found;

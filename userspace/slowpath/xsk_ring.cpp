@@ -114,6 +114,33 @@ void XskRing::reclaim() {
   if (done) xsk_ring_cons__release(&completion_, done);
 }
 
+bool XskRing::is_refusing_nonsense() const {
+  xdp_statistics told{};
+  socklen_t size = sizeof(told);
+  return ::getsockopt(fd(), SOL_XDP, XDP_STATISTICS, &told, &size) == 0 && told.tx_invalid_descs > 0;
+}
+
+// Asked with a descriptor that points nowhere: who sends refuses it, and counts that. While the interface is down there
+// is no answer, and frames may wait.
+bool XskRing::can_send() {
+  if (zero_copy_) return true;
+  if (sends_ == Sends::kYes || sends_ == Sends::kNo) return sends_ == Sends::kYes;
+  std::uint32_t index = 0;
+  if (sends_ == Sends::kUnknown) {
+    if (xsk_ring_prod__reserve(&tx_, 1, &index) != 1) return true;
+    *xsk_ring_prod__tx_desc(&tx_, index) = xdp_desc{.addr = area_bytes_, .len = 1, .options = 0};
+    xsk_ring_prod__submit(&tx_, 1);
+    sends_ = Sends::kAsked;
+  }
+  const bool answered = ::sendto(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0;
+  if (is_refusing_nonsense()) {
+    sends_ = Sends::kYes;
+  } else if (answered) {
+    sends_ = Sends::kNo;
+  }
+  return sends_ != Sends::kNo;
+}
+
 bool XskRing::send(Bytes headers, Bytes payload) {
   if (headers.size() + payload.size() > kFrameBytes) return false;
   if (free_.empty()) reclaim();
