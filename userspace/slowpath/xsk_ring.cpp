@@ -109,8 +109,12 @@ void XskRing::give_back(std::uint32_t count) {
 
 void XskRing::reclaim() {
   std::uint32_t index = 0;
-  const std::uint32_t done = xsk_ring_cons__peek(&completion_, place_.frames, &index);
-  for (std::uint32_t n = 0; n < done; ++n) free_.push_back(*xsk_ring_cons__comp_addr(&completion_, index + n));
+  const std::uint32_t done = xsk_ring_cons__peek(&completion_, completion_.size, &index);
+  for (std::uint32_t n = 0; n < done; ++n) {
+    const std::uint64_t address = *xsk_ring_cons__comp_addr(&completion_, index + n);
+    // What can_send() has asked with is no frame; newer kernels give it back, too.
+    if (address < area_bytes_) free_.push_back(address);
+  }
   if (done) xsk_ring_cons__release(&completion_, done);
 }
 
