@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fragments.sh - [FRAG-1] [FRAG-19] [UDP-24] what real programs send in fragments arrives, from two subscribers at
+# fragments.sh - [FRAG-1] [FRAG-19] [FRAG-23] [UDP-24] what real programs send in fragments arrives, from two subscribers at
 # once, whatever the order: large pings, DNS answers of 4 KB, UDP exchanges in reverse order, a narrow external link.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
