@@ -165,6 +165,8 @@ bool XskRing::send(Bytes headers, Bytes payload) {
 void XskRing::flush() {
   if (in_line_) xsk_ring_prod__submit(&tx_, std::exchange(in_line_, 0));
   if (free_.size() == place_.frames) return;
+  // Behind the question, which may have waited for the interface: a call ends where a descriptor is refused.
+  if (sends_ == Sends::kAsked) can_send();
   for (int kick = 0; kick < kMostKicks && xsk_ring_prod__needs_wakeup(&tx_); ++kick) {
     if (::sendto(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0) break;
     if (errno != EAGAIN && errno != EBUSY && errno != EINTR) break;
