@@ -94,7 +94,10 @@ def exchange(options):
         for number in range(options.count):
             payload = os.urandom(options.size)
             ident = options.id if options.id is not None else number % 65535 + 1
-            by_hand.send(ORDERS[options.order](pieces_of(me, there, payload, options.mtu, ident, options.flags)), there)
+            pieces = ORDERS[options.order](pieces_of(me, there, payload, options.mtu, ident, options.flags))
+            by_hand.send(pieces[:-1], there)
+            time.sleep(options.pause)
+            by_hand.send(pieces[-1:], there)
             try:
                 echoed += mine.recv(65535) == payload
             except OSError:
@@ -134,6 +137,7 @@ def main():
     parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--wait", type=float, default=2)
+    parser.add_argument("--pause", type=float, default=0, help="before a datagram's last piece")
     parser.add_argument("--id", type=int)
     parser.add_argument("--df", dest="flags", action="store_const", const=DONT_FRAGMENT, default=0)
     parser.add_argument("--source-port", type=int, default=40000)

@@ -40,6 +40,7 @@ programs_and_nics() {
   try "programs load within the verifier's budget" build/bin/test_bpf
   try "native XDP between virtio NICs" tests/vm/virtio_nics.sh
   try "beside another XDP program" tests/vm/beside_another_program.sh
+  try "fragments between virtio NICs" tests/vm/fragments.sh
 }
 
 stories_and_scenarios() {

@@ -88,7 +88,7 @@ Daemon::Daemon(std::filesystem::path config_file, EventLoop loop, Plan plan)
 Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& config_file) {
-  Plan plan = TRY(load_plan(config_file, 0));
+  Plan plan = TRY(load_plan(config_file, {}));
   std::unique_ptr<Daemon> daemon(new Daemon(config_file, TRY(EventLoop::open()), std::move(plan)));
   TRY_VOID(daemon->open_rooms());
   TRY_VOID(daemon->watch());
@@ -289,7 +289,8 @@ void Daemon::hang_up() {
 }
 
 Result<std::vector<std::string>> Daemon::reload(bool dry_run) {
-  Plan wanted = TRY(load_plan(config_file_, plan_.memory_bytes()));
+  Plan wanted =
+      TRY(load_plan(config_file_, {.tables = plan_.memory_bytes(), .fragments = plan_.config.fragments.memory}));
   const Change changes = TRY(change(plan_, wanted));
   if (dry_run || changes.empty()) return changes.lines;
   const std::string node = node_of(wanted);

@@ -3,16 +3,15 @@
 
 #include <unistd.h>
 
-#include "config/check.h"
 #include "config/read.h"
 
 namespace apnat {
 
-Result<Plan> load_plan(const std::filesystem::path& file, std::uint64_t held_bytes) {
+Result<Plan> load_plan(const std::filesystem::path& file, const HeldMemory& held) {
   const Config config = TRY(read_config(file));
   TRY_VOID(check(config));
   const Machine machine = TRY(this_machine(config));
-  TRY_VOID(check_machine(config, machine, held_bytes));
+  TRY_VOID(check_machine(config, machine, held));
   return plan(config);
 }
 

@@ -3,12 +3,13 @@
 
 #include <filesystem>
 
+#include "config/check.h"
 #include "config/plan.h"
 
 namespace apnat {
 
-// `held_bytes`: memory of tables that are there already and will be kept.
-Result<Plan> load_plan(const std::filesystem::path& file, std::uint64_t held_bytes);
+// `held`: memory that the running plan has taken and the new one will keep.
+Result<Plan> load_plan(const std::filesystem::path& file, const HeldMemory& held);
 
 // The same as far as it goes without looking at the machine: `apnatd --check`.
 Result<Plan> check_plan(const std::filesystem::path& file);

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "net/address.h"
+#include "net/checksum.h"
 
 namespace apnat {
 namespace {
@@ -124,11 +125,9 @@ class Bytes {
   }
   void pad_to(std::size_t size) { bytes_.resize(std::max(size, bytes_.size())); }
   std::size_t size() const { return bytes_.size(); }
-  // RFC 1071, over bytes from..end, `sum` first.
+  // Over bytes from..end, `sum` first.
   std::uint16_t checksum(std::size_t from, std::size_t end, std::uint64_t sum = 0) const {
-    for (std::size_t i = from; i < end; ++i) sum += std::uint64_t{bytes_[i]} << ((i - from) % 2 ? 0 : 8);
-    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<std::uint16_t>(~sum);
+    return static_cast<std::uint16_t>(~internet_sum(std::span(bytes_).subspan(from, end - from), sum));
   }
   std::vector<std::uint8_t> take() && { return std::move(bytes_); }
 

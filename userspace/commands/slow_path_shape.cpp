@@ -67,7 +67,7 @@ Json slow_path_shape(const SlowPathFigures& figures, const std::vector<std::uint
 std::vector<std::string> slow_path_warnings(const SlowPathFigures& figures) {
   std::vector<std::string> warnings;
   if (!figures.complaint.empty()) warnings.push_back("fragments are lost: " + figures.complaint);
-  if (figures.worker.wrap_margin < 1) {
+  if (figures.worker.wrap_margin <= 1) {
     warnings.push_back(
         fmt::format("somebody sends fragmented datagrams so fast that their IDs come round within the timeout "
                     "(wrap margin {:.2f}): a shorter [fragments] timeout would keep them apart",

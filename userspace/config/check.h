@@ -26,8 +26,14 @@ struct Machine {
 };
 Result<Machine> this_machine(const Config& config);
 
-// Interfaces exist and carry Ethernet; there is memory for the tables. `held_bytes`: what tables that exist and will
-// be kept take already (the running plan's memory_bytes()). Only for a configuration that check() has passed.
-Result<void> check_machine(const Config& config, const Machine& machine, std::uint64_t held_bytes = 0);
+// What the running plan has taken already, and a new one will keep.
+struct HeldMemory {
+  std::uint64_t tables = 0;     // its memory_bytes()
+  std::uint64_t fragments = 0;  // its [fragments] memory
+};
+
+// Interfaces exist and carry Ethernet; there is memory for the tables and for fragments. Only for a configuration that
+// check() has passed.
+Result<void> check_machine(const Config& config, const Machine& machine, const HeldMemory& held = {});
 
 }  // namespace apnat

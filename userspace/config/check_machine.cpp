@@ -66,6 +66,24 @@ void check_interface(const InterfaceName& wanted, const Machine& machine, Compla
                              meant.empty() ? "there is " + there : fmt::format("did you mean {}?", meant)));
 }
 
+std::uint64_t growth(std::uint64_t held, std::uint64_t wanted) { return wanted > held ? wanted - held : 0; }
+
+// What an agent that starts finds of tables is taken over, and how much of it they hold is not known yet; memory for
+// fragments is always new. Another size of it is taken before the old one is given back.
+void check_memory(const Config& config, const Machine& machine, const HeldMemory& held, Complaints& complaints) {
+  const std::uint64_t tables = table_demand(config).memory_bytes();
+  const std::uint64_t fragments = config.fragments.memory;
+  const bool adopting = machine.tables_exist && held.tables == 0;
+  const std::uint64_t more =
+      (adopting ? 0 : growth(held.tables, tables)) + (fragments == held.fragments ? 0 : fragments);
+  if (more <= machine.available_bytes) return;
+  const std::string than_now = held.tables ? fmt::format(", {} more than now,", megabytes(more)) : "";
+  complaints.add({}, fmt::format("the tables need {} and fragments {}{} and {} are available; share fewer external "
+                                 "addresses ({} MiB each), give [fragments] less memory, or add memory",
+                                 megabytes(tables), megabytes(fragments), than_now, megabytes(machine.available_bytes),
+                                 bytes_per_address() >> 20));
+}
+
 }  // namespace
 
 Result<Machine> this_machine(const Config& config) {
@@ -80,7 +98,7 @@ Result<Machine> this_machine(const Config& config) {
   return machine;
 }
 
-Result<void> check_machine(const Config& config, const Machine& machine, std::uint64_t held_bytes) {
+Result<void> check_machine(const Config& config, const Machine& machine, const HeldMemory& held) {
   Complaints complaints;
   for (const InterfaceName& name : config.interfaces.internal) check_interface(name, machine, complaints);
   for (const InterfaceName& name : config.interfaces.external) {
@@ -88,16 +106,7 @@ Result<void> check_machine(const Config& config, const Machine& machine, std::ui
     if (std::ranges::count(config.interfaces.internal, name.name, &InterfaceName::name)) continue;
     check_interface(name, machine, complaints);
   }
-  const std::uint64_t needed = table_demand(config).memory_bytes();
-  const bool adopting = machine.tables_exist && held_bytes == 0;  // how much of it they hold is not known yet
-  const std::uint64_t more = needed > held_bytes ? needed - held_bytes : 0;
-  if (!adopting && more > machine.available_bytes) {
-    const std::string held = held_bytes ? fmt::format(", {} more than now,", megabytes(more)) : "";
-    complaints.add({},
-                   fmt::format("the tables need {}{} and {} are available; share fewer external addresses "
-                               "({} MiB each), or add memory",
-                               megabytes(needed), held, megabytes(machine.available_bytes), bytes_per_address() >> 20));
-  }
+  check_memory(config, machine, held, complaints);
   return complaints.result(config.file);
 }
 

@@ -81,6 +81,15 @@ struct Ipv4IdRepeated {
   std::uint32_t suppressed = 0;
 };
 
+// A sender's fragmented datagrams come so fast that their IDs come round within the reassembly timeout (RFC 4963).
+struct FragmentIdsWrapped {
+  Ip4 source;
+  std::uint8_t protocol = 0;
+  std::uint32_t datagrams_per_second = 0;  // towards one destination
+  std::uint32_t limit = 0;                 // above which, with the timeout there is, IDs come round
+  std::uint32_t suppressed = 0;
+};
+
 // Somebody asked the history who had which ports.
 struct TraceAsked {
   std::uint32_t uid = 0;
@@ -109,9 +118,9 @@ struct Gap {
   std::string reason;
 };
 
-using EventBody =
-    std::variant<PortBlockAssigned, PortBlockReleased, MappingCreated, MappingDeleted, QuotaExceeded, PoolExhausted,
-                 SourceSpoofed, Ipv4IdRepeated, TraceAsked, ConfigApplied, AgentStarted, AgentStopped, Gap>;
+using EventBody = std::variant<PortBlockAssigned, PortBlockReleased, MappingCreated, MappingDeleted, QuotaExceeded,
+                               PoolExhausted, SourceSpoofed, Ipv4IdRepeated, FragmentIdsWrapped, TraceAsked,
+                               ConfigApplied, AgentStarted, AgentStopped, Gap>;
 
 struct Event {
   std::uint64_t seq = 0;

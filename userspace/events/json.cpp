@@ -30,6 +30,7 @@ struct Name {
   std::string_view operator()(const PoolExhausted&) const { return "pool_exhausted"; }
   std::string_view operator()(const SourceSpoofed&) const { return "source_spoofed"; }
   std::string_view operator()(const Ipv4IdRepeated&) const { return "ipv4_id_repeated"; }
+  std::string_view operator()(const FragmentIdsWrapped&) const { return "fragment_ids_wrapped"; }
   std::string_view operator()(const TraceAsked&) const { return "trace_asked"; }
   std::string_view operator()(const ConfigApplied&) const { return "config_applied"; }
   std::string_view operator()(const AgentStarted&) const { return "agent_started"; }
@@ -70,6 +71,11 @@ struct Fields {
   }
   void operator()(const Ipv4IdRepeated& e) const {
     line.string("external_address", e.external_address.text()).string("protocol", protocol_name(e.protocol));
+    line.number("suppressed", e.suppressed);
+  }
+  void operator()(const FragmentIdsWrapped& e) const {
+    line.string("source_address", e.source.text()).string("protocol", protocol_name(e.protocol));
+    line.number("datagrams_per_second", e.datagrams_per_second).number("limit", e.limit);
     line.number("suppressed", e.suppressed);
   }
   void operator()(const TraceAsked& e) const {

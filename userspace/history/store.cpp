@@ -73,6 +73,7 @@ struct HistoryStore::Taker {
   void operator()(const PoolExhausted&) const {}
   void operator()(const SourceSpoofed&) const {}
   void operator()(const Ipv4IdRepeated&) const {}
+  void operator()(const FragmentIdsWrapped&) const {}
   void operator()(const TraceAsked&) const {}
   void operator()(const ConfigApplied&) const {}  // begin_epoch says it in full
 };

@@ -49,7 +49,7 @@ struct WorkerFigures {
 struct SocketLosses {
   std::uint64_t rx_dropped = 0;
   std::uint64_t rx_ring_full = 0;
-  std::uint64_t fill_ring_empty = 0;
+  std::uint64_t fill_ring_empty = 0;  // times; what is lost by it is in rx_dropped
 
   SocketLosses& operator+=(const SocketLosses& more) {
     rx_dropped += more.rx_dropped, rx_ring_full += more.rx_ring_full, fill_ring_empty += more.fill_ring_empty;

@@ -18,13 +18,20 @@ class LimitReports {
 
   // The event that is due now; none: it is counted for the next. Sources that share a place share its quiet.
   std::optional<QuotaExceeded> report(const QuotaHit& hit, std::uint64_t now_ns);
+  std::optional<FragmentIdsWrapped> report(const IdWrap& wrap, std::uint64_t now_ns);
 
  private:
   struct Place {
     std::uint64_t told_ns = 0;
     std::uint32_t suppressed = 0;
   };
-  std::array<Place, 1024> places_{};
+  using Places = std::array<Place, 1024>;
+
+  // How many were left out since the last; none: this one is, too.
+  std::optional<std::uint32_t> turn_of(Places& places, Ip4 source, std::uint64_t now_ns);
+
+  Places limits_{};
+  Places wraps_{};  // the same source runs into both, and neither may hide the other
   std::uint64_t second_ = 0;
   std::uint32_t told_this_second_ = 0;
 };

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kRates = 4096;
+constexpr std::uint64_t kIds = 65536;
 constexpr std::size_t kOutBytes = kMostLinkBytes + kMostIpv4Total + 1;
 constexpr std::uint32_t kExpireAtOnce = 16;  // by one add()
 constexpr std::uint8_t kNotEct = 1 << 0;
@@ -253,6 +254,7 @@ Reassembled Reassembler::assemble(FragmentStore& store, std::uint32_t index, con
 
 void Reassembler::expire(std::uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
+  close_second();
   expire(Overdue::kAll);
 }
 
@@ -330,22 +332,35 @@ QuotaHit Reassembler::quota(QuotaHit::Limit limit, const FragmentKey& key) const
 // ---- figures
 
 void Reassembler::count_datagram_of(const FragmentKey& key) {
-  if (const std::uint64_t second = now_ns_ / kSecond; second != second_) {
-    last_busiest_ = second == second_ + 1 ? busiest_ : 0;
-    busiest_ = 0;
-    second_ = second;
-    std::ranges::fill(rates_, 0);
-  }
+  close_second();
   FragmentKey tuple = key;
   tuple.id = 0;
-  std::uint32_t& rate = rates_[stores_[0].hash_of(tuple) % kRates];
-  busiest_ = std::max(busiest_, ++rate);
+  const std::uint32_t rate = ++rates_[stores_[0].hash_of(tuple) % kRates];
+  if (rate <= busiest_) return;
+  busiest_ = rate;
+  busiest_key_ = tuple;
+}
+
+// With a second that is over its rates are known.
+void Reassembler::close_second() {
+  const std::uint64_t second = now_ns_ / kSecond;
+  if (second == second_) return;
+  const auto most = static_cast<std::uint32_t>((kIds - 1) * kSecond / timeout_ns_);
+  if (busiest_ > most) {
+    ++counters_.id_wraps;
+    id_wrap_ = IdWrap{
+        .source = Ip4(busiest_key_.source), .protocol = busiest_key_.protocol, .datagrams = busiest_, .limit = most};
+  }
+  last_busiest_ = second == second_ + 1 ? busiest_ : 0;
+  busiest_ = 0;
+  second_ = second;
+  std::ranges::fill(rates_, 0);
 }
 
 double Reassembler::wrap_margin() const {
   const double in_timeout = static_cast<double>(std::max(1u, last_busiest_)) * static_cast<double>(timeout_ns_) /
                             static_cast<double>(kSecond);
-  return 65536 / in_timeout;
+  return static_cast<double>(kIds) / in_timeout;
 }
 
 ReassemblyGauges Reassembler::gauges(enum realm realm, std::uint64_t now_ns) const {

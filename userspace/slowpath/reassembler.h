@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -55,6 +56,7 @@ struct ReassemblyCounters {
   std::uint64_t len8 = 0;
   std::uint64_t ecn = 0;
   std::uint64_t late = 0;
+  std::uint64_t id_wraps = 0;  // seconds in which a sender's IDs came round within the timeout
 
   // Every counter with its name, in one order everywhere.
   template <typename Each>
@@ -63,6 +65,7 @@ struct ReassemblyCounters {
     each("datagrams", datagrams), each("overlap", overlap), each("tiny", tiny), each("timeout", timeout);
     each("limit", limit), each("limit_source", limit_source), each("limit_memory", limit_memory);
     each("oversize", oversize), each("len8", len8), each("ecn", ecn), each("late", late);
+    each("id_wraps", id_wraps);
   }
 };
 
@@ -83,6 +86,14 @@ struct QuotaHit {
   std::uint64_t value;  // of the limit
   Ip4 source;           // who lost by it
   enum realm realm;
+};
+
+// Who in one second sent so many fragmented datagrams to one destination that IDs come round within the timeout.
+struct IdWrap {
+  Ip4 source;
+  std::uint8_t protocol = 0;
+  std::uint32_t datagrams = 0;
+  std::uint32_t limit = 0;  // as many would have been well
 };
 
 struct Reassembled {
@@ -113,6 +124,8 @@ class Reassembler {
   // last whole second, in fragmented datagrams. Below 1 its IDs come round within the timeout, and the fragments of two
   // datagrams can be taken for those of one. Tuples may share a counter: it is never shown better than it is.
   double wrap_margin() const;
+  // FRAG-14: where that margin was 1 or less in a second that is over, once.
+  std::optional<IdWrap> take_id_wrap() { return std::exchange(id_wrap_, std::nullopt); }
 
  private:
   enum class Overdue { kFew, kAll };
@@ -133,6 +146,7 @@ class Reassembler {
   QuotaHit quota(QuotaHit::Limit limit, const FragmentKey& key) const;
   bool is_over(const Pending& pending) const { return now_ns_ - pending.since_ns >= timeout_ns_; }
   void count_datagram_of(const FragmentKey& key);
+  void close_second();
   FragmentStore& store_of(const FragmentKey& key) { return stores_[key.realm ? 1 : 0]; }
 
   std::uint64_t timeout_ns_;
@@ -147,7 +161,9 @@ class Reassembler {
   std::vector<std::uint32_t> rates_;  // datagrams of each hash of a tuple in this second
   std::uint64_t second_ = 0;
   std::uint32_t busiest_ = 0;       // of this second
-  std::uint32_t last_busiest_ = 0;  // of the one before
+  FragmentKey busiest_key_{};       // the last that took part in it
+  std::uint32_t last_busiest_ = 0;  // of the second before
+  std::optional<IdWrap> id_wrap_;
 };
 
 }  // namespace apnat

@@ -1,11 +1,12 @@
-// wire.h - fields of headers in network order, and the Internet checksum. Knows no packet; bounds are its callers'
-// care.
+// wire.h - fields of headers in network order. Knows no packet; bounds are its callers' care.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
+
+#include "net/checksum.h"
 
 namespace apnat {
 
@@ -52,16 +53,6 @@ inline void store16(std::uint8_t* at, std::uint16_t value) {
 inline void store32(std::uint8_t* at, std::uint32_t value) {
   value = __builtin_bswap32(value);
   std::memcpy(at, &value, sizeof(value));
-}
-
-// RFC 1071: the one's complement sum of `bytes` as 16-bit words, folded, not inverted. Right bytes sum to 0xffff.
-inline std::uint16_t internet_sum(Bytes bytes) {
-  std::uint64_t sum = 0;
-  std::size_t i = 0;
-  for (; i + 1 < bytes.size(); i += 2) sum += load16(bytes.data() + i);
-  if (i < bytes.size()) sum += std::uint32_t{bytes[i]} << 8;
-  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
 }
 
 // Of an IPv4 header, options included.

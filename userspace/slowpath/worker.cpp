@@ -94,7 +94,13 @@ void SlowPathWorker::serve(XskRing& ring) {
   lap(Stage::kSend);
 }
 
-void SlowPathWorker::tick() { reassembler_.expire(clock_.monotonic_ns()); }
+void SlowPathWorker::tick() {
+  const std::uint64_t now = clock_.monotonic_ns();
+  reassembler_.expire(now);
+  const auto wrap = reassembler_.take_id_wrap();
+  if (!wrap) return;
+  if (auto event = reports_.report(*wrap, now); event && events_.size() < kMostEvents) events_.push_back(*event);
+}
 
 const InternalPrefix* SlowPathWorker::find_internal(Ip4 address) const {
   const auto after =
@@ -173,7 +179,7 @@ void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Tr
 XskRing* SlowPathWorker::ring_of(std::uint32_t device, std::uint32_t queue) const {
   XskRing* found = nullptr;
   for (const auto& ring : rings_) {
-    if (ring->place().ifindex != device) continue;
+    if (ring->place().ifindex != device || !ring->can_send()) continue;
     if (!found || ring->place().queue == queue) found = ring.get();
   }
   return found;

@@ -33,12 +33,12 @@ struct InternalPrefix {
 
 // What the control thread tells the worker; what is not set stays as it is.
 struct Orders {
-  std::optional<SlowPathProgram> program;
-  std::optional<FragmentsConfig> fragments;
-  std::optional<std::map<std::uint32_t, DeviceRole>> roles;    // by device
-  std::optional<std::vector<InternalPrefix>> internal;         // sorted, disjoint
-  std::optional<std::map<std::uint32_t, Ip4>> own_addresses;   // by interface
-  std::optional<std::vector<std::shared_ptr<XskRing>>> rings;  // all there are
+  std::optional<SlowPathProgram> program = {};
+  std::optional<FragmentsConfig> fragments = {};
+  std::optional<std::map<std::uint32_t, DeviceRole>> roles = {};    // by device
+  std::optional<std::vector<InternalPrefix>> internal = {};         // sorted, disjoint
+  std::optional<std::map<std::uint32_t, Ip4>> own_addresses = {};   // by interface
+  std::optional<std::vector<std::shared_ptr<XskRing>>> rings = {};  // all there are
 };
 
 class SlowPathWorker {

@@ -109,9 +109,40 @@ void XskRing::give_back(std::uint32_t count) {
 
 void XskRing::reclaim() {
   std::uint32_t index = 0;
-  const std::uint32_t done = xsk_ring_cons__peek(&completion_, place_.frames, &index);
-  for (std::uint32_t n = 0; n < done; ++n) free_.push_back(*xsk_ring_cons__comp_addr(&completion_, index + n));
+  const std::uint32_t done = xsk_ring_cons__peek(&completion_, completion_.size, &index);
+  for (std::uint32_t n = 0; n < done; ++n) {
+    const std::uint64_t address = *xsk_ring_cons__comp_addr(&completion_, index + n);
+    // What can_send() has asked with is no frame; newer kernels give it back, too.
+    if (address < area_bytes_) free_.push_back(address);
+  }
   if (done) xsk_ring_cons__release(&completion_, done);
+}
+
+bool XskRing::is_refusing_nonsense() const {
+  xdp_statistics told{};
+  socklen_t size = sizeof(told);
+  return ::getsockopt(fd(), SOL_XDP, XDP_STATISTICS, &told, &size) == 0 && told.tx_invalid_descs > 0;
+}
+
+// Asked with a descriptor that points nowhere: who sends refuses it, and counts that. While the interface is down there
+// is no answer, and frames may wait.
+bool XskRing::can_send() {
+  if (zero_copy_) return true;
+  if (sends_ == Sends::kYes || sends_ == Sends::kNo) return sends_ == Sends::kYes;
+  std::uint32_t index = 0;
+  if (sends_ == Sends::kUnknown) {
+    if (xsk_ring_prod__reserve(&tx_, 1, &index) != 1) return true;
+    *xsk_ring_prod__tx_desc(&tx_, index) = xdp_desc{.addr = area_bytes_, .len = 1, .options = 0};
+    xsk_ring_prod__submit(&tx_, 1);
+    sends_ = Sends::kAsked;
+  }
+  const bool answered = ::sendto(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0;
+  if (is_refusing_nonsense()) {
+    sends_ = Sends::kYes;
+  } else if (answered) {
+    sends_ = Sends::kNo;
+  }
+  return sends_ != Sends::kNo;
 }
 
 bool XskRing::send(Bytes headers, Bytes payload) {
@@ -134,6 +165,8 @@ bool XskRing::send(Bytes headers, Bytes payload) {
 void XskRing::flush() {
   if (in_line_) xsk_ring_prod__submit(&tx_, std::exchange(in_line_, 0));
   if (free_.size() == place_.frames) return;
+  // Behind the question, which may have waited for the interface: a call ends where a descriptor is refused.
+  if (sends_ == Sends::kAsked) can_send();
   for (int kick = 0; kick < kMostKicks && xsk_ring_prod__needs_wakeup(&tx_); ++kick) {
     if (::sendto(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0) break;
     if (errno != EAGAIN && errno != EBUSY && errno != EINTR) break;

@@ -58,6 +58,9 @@ class XskRing {
     return frames;
   }
 
+  // A device may have queues that only receive: virtio_net keeps some of those that send for XDP. Frames put in line
+  // there are never sent, and nobody says so.
+  bool can_send();
   // Puts one frame in line. False: no memory for it now.
   bool send(Bytes headers, Bytes payload);
   // What is in line goes out.
@@ -67,6 +70,7 @@ class XskRing {
   XskRing() = default;
   Bytes join(const xdp_desc& piece);
   void give_back(std::uint32_t count);
+  bool is_refusing_nonsense() const;
   void reclaim();
   std::uint8_t* at(std::uint64_t address) const { return static_cast<std::uint8_t*>(area_) + address; }
 
@@ -85,6 +89,7 @@ class XskRing {
   std::vector<std::uint8_t> joined_;     // a frame of several buffers, so far
   std::uint32_t in_line_ = 0;
   bool zero_copy_ = false;
+  enum class Sends { kUnknown, kAsked, kYes, kNo } sends_ = Sends::kUnknown;
 };
 
 }  // namespace apnat

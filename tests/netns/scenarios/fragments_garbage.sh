@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fragments_garbage.sh - [FRAG-2] [FRAG-28] one subscriber's fragments that never become whole cost its neighbour nothing:
-# its own limit is met, counted, and told by name.
+# fragments_garbage.sh - [FRAG-2] [FRAG-28] [FRAG-29] one subscriber's fragments that never become whole cost its
+# neighbour nothing: its own limit is met, counted, and told by name.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
@@ -18,6 +18,13 @@ end garbage || true
 sleep 0.3
 assert "garbage that was given up" "$(natctl status --json | jq .slow_path.reassembly.limit_source) > 1000"
 assert_equal "datagrams being put together" 64 "$(natctl status --json | jq .slow_path.pending.internal.datagrams)"
+
+# Whole, but for nobody: silence, each datagram counted once, nothing of it is kept.
+on web python3 "$here/fragments.py" flood 198.51.100.7 30000 --size 4000 --count 10 > /dev/null
+for_nobody() { test "$(natctl status --json | jq '.slow_path.verdicts.NO_MAPPING // 0')" -eq 10; }
+wait_until for_nobody
+assert_equal "pieces of them that are kept" 0 "$(natctl status --json | jq .slow_path.pending.external.fragments)"
+assert_equal "errors sent" 0 "$(natctl status --json | jq '.slow_path.counters | .icmp_sent + .icmp_suppressed')"
 
 # What becomes of a fragment can be asked beforehand; and of the datagrams there is a table.
 natctl explain --in sub2 udp 100.64.2.2:4000 "$web_address:53" mf > "$lab/explained"

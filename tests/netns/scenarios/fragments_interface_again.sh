@@ -8,14 +8,27 @@ common_pool | write_config
 start_agent
 large_ping() { on s1 ping -q -c 1 -W 1 -s 5000 "$web_address"; }
 large_ping
+forwarded() { sleep 0.3; natctl status --json | jq .slow_path.counters.forwarded; }
+# by_af_xdp - large pings, and all of them both ways by AF_XDP: by the kernel they would arrive too.
+by_af_xdp() {
+  local had
+  had=$(forwarded)
+  on s1 ping -q -c 20 -i 0.02 -W 3 -s 5000 "$web_address"
+  assert "datagrams by AF_XDP" "$(forwarded) - $had == 40"
+}
 
+# Down while datagrams are on their way.
+launch flood s1 python3 "$here/fragments.py" flood "$web_address" 9000 --rate 500 --seconds 600
+wait_until counter_is FRAGMENT -ge 100
 ip -n gw link set sub1 down
 ip -n gw link set ext down
 sleep 0.2
+end flood || true
 ip -n gw link set sub1 up
 ip -n gw link set ext up
 ip -n gw route replace default via "$router_address"
 wait_until large_ping
+by_af_xdp
 
 ip -n gw link delete sub1
 lay_subscriber s1 sub1 100.64.1
@@ -27,5 +40,5 @@ ip -n gw route add default via "$router_address"
 ip -n r address add "$router_address/24" dev to_gw
 ip -n r route add 198.51.100.0/24 via "$gateway_address"
 wait_until large_ping
-on s1 ping -q -c 20 -i 0.02 -W 3 -s 5000 "$web_address"
+by_af_xdp
 assert_equal "sockets" 3 "$(natctl status --json | jq '.slow_path.sockets | length')"

@@ -320,18 +320,38 @@ TEST_CASE("interfaces that do not exist and memory that is not there are refused
 
   machine.interfaces = {{"eth0", true}, {"eth1", true}};
   const std::uint64_t needed = table_demand(config).memory_bytes();
-  machine.available_bytes = needed;
+  const std::uint64_t fragments = config.fragments.memory;
+  machine.available_bytes = needed + fragments;
   CHECK(check_machine(config, machine));
+  machine.available_bytes = needed + fragments - 1;
+  CHECK_FALSE(check_machine(config, machine));
   machine.available_bytes = 50 << 20;
   CHECK(check_machine(config, machine).error().text ==
-        "test.toml: the tables need 77 MiB and 50 MiB are available; share fewer external addresses (3 MiB each), or "
-        "add memory");
-  // A reload pays only for what it adds; an agent that adopts tables does not pay again.
-  CHECK(check_machine(config, machine, needed));
-  CHECK_FALSE(check_machine(config, machine, needed - (51 << 20)));
+        "test.toml: the tables need 77 MiB and fragments 64 MiB and 50 MiB are available; share fewer external "
+        "addresses (3 MiB each), give [fragments] less memory, or add memory");
+  // A reload pays only for what it adds; an agent that adopts tables does not pay for them again.
+  CHECK(check_machine(config, machine, {.tables = needed, .fragments = fragments}));
+  CHECK_FALSE(check_machine(config, machine, {.tables = needed - (51 << 20), .fragments = fragments}));
   machine.tables_exist = true;
+  CHECK_FALSE(check_machine(config, machine));  // not the tables, but memory for fragments is new
+  machine.available_bytes = fragments;
   CHECK(check_machine(config, machine));
-  CHECK_FALSE(check_machine(config, machine, 1));
+  CHECK_FALSE(check_machine(config, machine, {.tables = 1, .fragments = 0}));
+}
+
+TEST_CASE("memory for fragments that is not there is refused, also by a reload that wants more of it") {
+  Config config = checked(kInterfaces + kPool);
+  Machine machine;
+  machine.interfaces = {{"eth0", true}, {"eth1", true}};
+  const HeldMemory held{.tables = table_demand(config).memory_bytes(), .fragments = config.fragments.memory};
+  config.fragments.memory = std::uint64_t{1} << 30;
+  machine.available_bytes = std::uint64_t{1000} << 20;
+  CHECK(check_machine(config, machine, held).error().text ==
+        "test.toml: the tables need 77 MiB and fragments 1024 MiB, 1024 MiB more than now, and 1000 MiB are available; "
+        "share fewer external addresses (3 MiB each), give [fragments] less memory, or add memory");
+  // The new memory is taken before the old is given back.
+  machine.available_bytes = std::uint64_t{1} << 30;
+  CHECK(check_machine(config, machine, held));
 }
 
 TEST_CASE("this machine can be asked") {

@@ -29,6 +29,7 @@ inline std::vector<Event> every_event() {
       PoolExhausted{"residential", who, 8064, 3},
       SourceSpoofed{ip("192.0.2.9"), "eth0", "NOT_A_SUBSCRIBER", 12},
       Ipv4IdRepeated{outside, 17, 5},
+      FragmentIdsWrapped{ip("100.64.3.7"), 17, 20000, 13107, 2},
       TraceAsked{1000, "alice", "203.0.113.5:40001/tcp at 2026-03-01T10:00:00.000000Z, skew 0 s"},
       ConfigApplied{"0123456789abcdef", "pool \"residential\" 100.64.0.0/16"},
       AgentStarted{"0.1.0", true, 1'000'000},

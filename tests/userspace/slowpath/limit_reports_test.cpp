@@ -37,3 +37,20 @@ TEST_CASE("ten events a second at most, however many sources there are", "[FRAG-
   CHECK(told == 10);
   CHECK(reports.report(hit_of(0xc0000201, QuotaHit::Limit::kMemory), kStart + kSecond)->verdict == "FRAGMENTS_MEMORY");
 }
+
+TEST_CASE("IDs that come round are told once in ten seconds, whatever limits their sender runs into", "[FRAG-14]") {
+  LimitReports reports;
+  const IdWrap wrap{.source = Ip4(0x64400102), .protocol = 17, .datagrams = 20000, .limit = 13107};
+  REQUIRE(reports.report(hit_of(0x64400102), kStart));
+  const auto first = reports.report(wrap, kStart);
+  REQUIRE(first);
+  CHECK(first->source.text() == "100.64.1.2");
+  CHECK(first->protocol == 17);
+  CHECK(first->datagrams_per_second == 20000);
+  CHECK(first->limit == 13107);
+  CHECK(first->suppressed == 0);
+  for (std::uint64_t n = 1; n < 10; ++n) CHECK_FALSE(reports.report(wrap, kStart + n * kSecond));
+  const auto later = reports.report(wrap, kStart + 10 * kSecond);
+  REQUIRE(later);
+  CHECK(later->suppressed == 9);
+}

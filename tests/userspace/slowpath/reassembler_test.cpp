@@ -347,3 +347,37 @@ TEST_CASE("how close the busiest sender is to meeting its own IDs is shown", "[F
   burst(1);
   CHECK(lab.reassembler.wrap_margin() == Approx(65536.0 / 5));
 }
+
+TEST_CASE("who sends so fast that IDs come round within the timeout is named when the second is over", "[FRAG-14]") {
+  SlowLab lab;
+  auto burst = [&](std::uint32_t count, std::uint32_t source) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      lab.add(cut({.source = source, .id = static_cast<std::uint16_t>(i), .payload = bytes_of(24)}, 16)[0]);
+    }
+  };
+  burst(13107, kS2);
+  lab.wait(1);
+  lab.reassembler.expire(lab.now_ns);
+  CHECK(lab.reassembler.wrap_margin() > 1);
+  CHECK_FALSE(lab.reassembler.take_id_wrap());
+
+  burst(100, kS2);
+  burst(13108, kS1);
+  CHECK_FALSE(lab.reassembler.take_id_wrap());
+  lab.wait(1);
+  lab.reassembler.expire(lab.now_ns);
+  CHECK(lab.reassembler.wrap_margin() <= 1);
+  const auto wrap = lab.reassembler.take_id_wrap();
+  REQUIRE(wrap);
+  CHECK(wrap->source.value() == kS1);
+  CHECK(wrap->protocol == 17);
+  CHECK(wrap->datagrams == 13108);
+  CHECK(wrap->limit == 13107);
+  CHECK_FALSE(lab.reassembler.take_id_wrap());
+  CHECK(lab.reassembler.counters().id_wraps == 1);
+
+  // Nobody sends any more: the figure does not stay as it was.
+  lab.wait(1);
+  lab.reassembler.expire(lab.now_ns);
+  CHECK(lab.reassembler.wrap_margin() == Approx(65536.0 / 5));
+}

@@ -54,6 +54,7 @@ struct Sides {
   void operator()(const Ipv4IdRepeated& e) const {
     line.open("source").open("nat").address("ip", e.external_address).close().close();
   }
+  void operator()(const FragmentIdsWrapped& e) const { who(e.source); }
   void operator()(const TraceAsked& e) const {
     line.open("user").string("id", std::to_string(e.uid)).string("name", e.user).close();
   }
@@ -104,6 +105,7 @@ struct Subject {
   std::string operator()(const PoolExhausted& e) const { return e.subscriber.text(); }
   std::string operator()(const SourceSpoofed& e) const { return e.source.text(); }
   std::string operator()(const Ipv4IdRepeated& e) const { return e.external_address.text(); }
+  std::string operator()(const FragmentIdsWrapped& e) const { return e.source.text(); }
   template <typename OfTheNode>
   std::string operator()(const OfTheNode&) const {
     return node;

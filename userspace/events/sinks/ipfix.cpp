@@ -146,6 +146,7 @@ class Records {
   }
   void operator()(const SourceSpoofed&) const {}
   void operator()(const Ipv4IdRepeated&) const {}
+  void operator()(const FragmentIdsWrapped&) const {}
   void operator()(const TraceAsked&) const {}
   void operator()(const ConfigApplied&) const {}
   void operator()(const AgentStarted&) const {}

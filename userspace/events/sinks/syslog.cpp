@@ -16,6 +16,7 @@ struct Severity {
   int operator()(const PoolExhausted&) const { return 4; }
   int operator()(const SourceSpoofed&) const { return 4; }
   int operator()(const Ipv4IdRepeated&) const { return 4; }
+  int operator()(const FragmentIdsWrapped&) const { return 4; }
   int operator()(const Gap&) const { return 3; }
   int operator()(const AgentStarted&) const { return 5; }
   int operator()(const AgentStopped&) const { return 5; }

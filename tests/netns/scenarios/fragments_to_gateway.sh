@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# fragments_to_gateway.sh - [FRAG-1] the gateway's own address is the pool: whose a datagram in fragments is,
+# shows when it is whole. What no mapping claims is the gateway's own: large pings, UDP in reverse order.
+. "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
+
+lay_out
+write_config << TOML
+[[pool]]
+name = "own_address"
+internal = ["100.64.0.0/16"]
+external = ["$gateway_address/32"]
+ports = "20000-59999"
+TOML
+# As many distributions have it.
+on gw sysctl -qw net.ipv4.conf.all.rp_filter=2
+start_agent
+slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
+
+on r ping -q -c 5 -i 0.02 -W 3 -s 20000 "$gateway_address"
+launch echo gw python3 "$here/fragments.py" serve 7000 --order reverse
+wait_until listens gw udp 7000
+assert_equal "UDP to the gateway" "20 of 20 echoed" \
+  "$(on web python3 "$here/fragments.py" exchange "$gateway_address" 7000 --size 8000 --order reverse --count 20)"
+# A subscriber's stay a subscriber's.
+on s1 ping -q -c 5 -i 0.02 -W 3 -s 20000 "$web_address"
+# To the gateway's internal address they do not come to us at all.
+on s1 ping -q -c 5 -i 0.02 -W 3 -s 20000 100.64.1.1
+
+sleep 0.3
+assert_equal "datagrams for the gateway" 25 "$(slow_path counters.to_gateway)"
+assert_equal "datagrams by AF_XDP" 10 "$(slow_path counters.forwarded)"

@@ -1,0 +1,218 @@
+// The worker between real sockets and the loaded program: from a fragment on the wire to the datagram on the other one.
+#include "slowpath/worker.h"
+
+#include "datapath/datapath.h"
+#include "kernel_lab.h"
+
+using namespace apnat;
+using namespace apnat::test;
+
+namespace {
+
+constexpr std::uint32_t kRemote = 0xcb007150;  // 203.0.113.80, behind 198.51.100.9
+constexpr std::uint32_t kPoolAddress = 0xc0000201;
+
+class HandWound final : public Clock {
+ public:
+  WallTime realtime() const override { return {}; }
+  std::uint64_t monotonic_ns() const override { return now_ns; }
+  std::chrono::seconds tai_offset() const override { return {}; }
+  std::chrono::microseconds clock_error() const override { return {}; }
+  std::uint64_t now_ns = 1'000'000'000'000;
+};
+
+// A gateway with its slow path by hand: fragments sent from the far end of `in` are taken when `serve` is called.
+struct Lab {
+  Sandbox sandbox;
+  Config config = made();
+  Datapath datapath = Datapath::open(plan(config)).value();
+  FarEnd inside{"in_peer"};
+  FarEnd outside{"out_peer"};
+  HandWound clock;
+  SlowPathWorker worker{fragments(), KernelWay::open().value(), clock};
+  std::vector<std::shared_ptr<XskRing>> rings;
+
+  Lab() {
+    run("ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev out nud permanent && "
+        "ip route add 203.0.113.0/24 via 198.51.100.9");
+    std::map<std::uint32_t, DeviceRole> roles;
+    for (const char* name : {"in", "out"}) {
+      const std::uint32_t device = ::if_nametoindex(name);
+      rings.push_back(XskRing::open({.ifindex = device, .device = name, .native = true, .frames = 256}).value());
+      const int fd = rings.back()->fd();
+      REQUIRE(datapath.set_sockets(device, std::span(&fd, 1)));
+      roles[device] = {.internal = rings.size() == 1, .external = rings.size() == 2};
+    }
+    worker.follow({.roles = roles,
+                   .internal = {{{Prefix::parse("100.64.0.0/16").value(), "home"}}},
+                   .own_addresses = {{{::if_nametoindex("in"), Ip4(0x64400001)}}},
+                   .rings = rings});
+  }
+  void take_program() { worker.follow({.program = datapath.slow_path_program().value()}); }
+
+  static FragmentsConfig fragments() {
+    FragmentsConfig config;
+    config.memory = std::uint64_t{4} << 20;
+    return config;
+  }
+  Config made() const {
+    Config config = sandbox.config({dynamic_pool("home", "100.64.0.0/16", "192.0.2.1/32")});
+    config.fragments = fragments();
+    return config;
+  }
+
+  // Until `frames` more have been taken.
+  void serve(std::uint64_t frames) {
+    const std::uint64_t wanted = worker.figures().counters.frames + frames;
+    REQUIRE(comes_true([&] {
+      for (const auto& ring : rings) worker.serve(*ring);
+      return worker.figures().counters.frames >= wanted;
+    }));
+  }
+  void send(const std::vector<Piece>& pieces) {
+    for (const Piece& piece : pieces) inside.send(frame_of(piece));
+    serve(pieces.size());
+  }
+  const SlowPathCounters counters() const { return worker.figures().counters; }
+};
+
+// A UDP datagram of a subscriber, its checksum 0: whole, it is translated all the same.
+Piece udp(std::size_t size, std::uint16_t id = 7, bool dont_fragment = false) {
+  Octets bytes;
+  for (const std::size_t field : {std::size_t{5000}, std::size_t{53}, size, std::size_t{0}}) {
+    put16(bytes, static_cast<std::uint32_t>(field));
+  }
+  const Octets payload = bytes_of(size - 8, id);
+  bytes.insert(bytes.end(), payload.begin(), payload.end());
+  return {.destination = kRemote, .id = id, .more = false, .dont_fragment = dont_fragment, .payload = bytes};
+}
+
+std::vector<Piece> reversed(std::vector<Piece> pieces) {
+  std::ranges::reverse(pieces);
+  return pieces;
+}
+
+}  // namespace
+
+TEST_CASE("fragments come in, in any order, and the translated datagram goes out in fragments that fit",
+          "[kernel][slowpath][FRAG-1][FRAG-19]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  lab.send(reversed(cut(udp(7992), 1480)));
+  const auto frames = lab.outside.receive(6);
+  REQUIRE(frames.size() == 6);
+  Octets payload;
+  for (const Octets& frame : frames) {
+    const auto parsed = parse_frame(frame);
+    REQUIRE(parsed);
+    CHECK(parsed->source().value() == kPoolAddress);
+    CHECK(parsed->destination().value() == kRemote);
+    CHECK(parsed->offset() == payload.size());
+    CHECK(Octets(frame.begin(), frame.begin() + 6) == Octets{2, 0, 0, 0, 0, 9});
+    payload.insert(payload.end(), parsed->payload.begin(), parsed->payload.end());
+  }
+  CHECK(Octets(payload.begin() + 8, payload.end()) == bytes_of(7984, 7));
+  CHECK(lab.counters().forwarded == 1);
+  CHECK(lab.counters().fragments_sent == 6);
+  CHECK(lab.datapath.slow_path_verdicts()[VERDICT_TRANSLATED_OUTBOUND] == 1);
+}
+
+TEST_CASE("without a program a datagram is lost, and counted; with it the next one goes", "[kernel][slowpath]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.send(cut(udp(2960), 1480));
+  CHECK(lab.counters().translator_failed == 1);
+  lab.take_program();
+  lab.send(cut(udp(2960, 8), 1480));
+  CHECK(lab.outside.receive(2).size() == 2);
+  CHECK(lab.counters().translator_failed == 1);
+}
+
+TEST_CASE("another limit keeps what is half there, another amount of memory does not", "[kernel][slowpath]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  const auto pieces = cut(udp(2960), 1480);
+  lab.send({pieces[0]});
+  FragmentsConfig changed = Lab::fragments();
+  changed.timeout = 9;
+  changed.per_source = 8;
+  changed.overlap = Overlap::kFirstWins;
+  lab.worker.follow({.program = lab.datapath.slow_path_program().value(), .fragments = changed});
+  CHECK(lab.worker.figures().gauges[REALM_INTERNAL].datagrams == 1);
+  lab.send({pieces[1]});
+  CHECK(lab.outside.receive(2).size() == 2);
+
+  lab.send({cut(udp(2960, 8), 1480)[0]});
+  changed.memory *= 2;
+  lab.worker.follow({.fragments = changed});
+  CHECK(lab.worker.figures().gauges[REALM_INTERNAL].datagrams == 0);
+}
+
+TEST_CASE("what has waited too long is given up by a tick, not by the next fragment", "[kernel][slowpath][FRAG-12]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.send({cut(udp(2960), 1480)[0]});
+  lab.clock.now_ns += 4'900'000'000;
+  lab.worker.tick();
+  CHECK(lab.worker.figures().reassembly.timeout == 0);
+  lab.clock.now_ns += 100'000'000;
+  lab.worker.tick();
+  CHECK(lab.worker.figures().reassembly.timeout == 1);
+  CHECK(lab.worker.figures().gauges[REALM_INTERNAL].datagrams == 0);
+}
+
+TEST_CASE("a source that runs into its limit is told with its pool", "[kernel][slowpath][FRAG-28]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  for (std::uint16_t id = 1; id <= 65; ++id) lab.send({cut(udp(2960, id), 1480)[0]});
+  const auto events = lab.worker.take_events();
+  REQUIRE(events.size() == 1);
+  const auto& hit = std::get<QuotaExceeded>(events[0]);
+  CHECK(hit.pool == "home");
+  CHECK(hit.subscriber.text() == "100.64.0.10");
+  CHECK(hit.verdict == "FRAGMENTS_PER_SOURCE");
+  CHECK(lab.worker.take_events().empty());
+}
+
+TEST_CASE("a datagram in fragments that may not be cut: its sender is told the MTU, quoting it as it was sent",
+          "[kernel][slowpath][FRAG-18]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  run("ip neigh add 100.64.0.10 lladdr 02:00:00:00:00:02 dev in nud permanent && ip link set out mtu 1300");
+  REQUIRE(comes_true([&] {
+    lab.datapath.heed_routes();
+    std::vector<EventBody> ended;
+    lab.datapath.sweep(ended);
+    return lab.datapath.interfaces()[1].mtu == 1300;
+  }));
+  lab.send(cut(udp(2808, 7, true), 1400));
+  const auto answers = lab.inside.receive(1);
+  REQUIRE(answers.size() == 1);
+  const auto parsed = parse_frame(answers[0]);
+  REQUIRE(parsed);
+  CHECK(parsed->source().value() == 0x64400001);
+  CHECK(parsed->destination().text() == "100.64.0.10");
+  CHECK(parsed->payload[0] == 3);
+  CHECK(parsed->payload[1] == 4);
+  CHECK(load16(parsed->payload.data() + 6) == 1300);
+  const Bytes quoted = parsed->payload.subspan(8);
+  CHECK(load32(quoted.data() + ipv4::kSource) == kS1);
+  CHECK(lab.counters().icmp_sent == 1);
+  CHECK(lab.outside.is_silent());
+}
+
+TEST_CASE("where the next hop is not known the kernel finds it, and nothing is lost", "[kernel][slowpath]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  run("ip neigh del 198.51.100.9 dev out");
+  lab.send(cut(udp(2960), 1480));
+  CHECK(lab.counters().by_kernel == 1);
+  run("ip neigh replace 198.51.100.9 lladdr 02:00:00:00:00:09 dev out nud permanent");
+  const auto frames = lab.outside.receive(2);
+  REQUIRE(frames.size() == 2);
+  CHECK(parse_frame(frames[0])->source().value() == kPoolAddress);
+}
