@@ -13,21 +13,25 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       sinks_(sinks),
       followers_(followers),
       report_(std::move(report)),
-      sequencer_(source.consumed_seq(), [this](const Event& event) {
-        sinks_.accept(event);
-        followers_.accept(event);
-      }) {}
+      sequencer_(source.consumed_seq(),
+                 [this](const Event& event) {
+                   sinks_.accept(event);
+                   followers_.accept(event);
+                 }),
+      settled_(source.settled_seq()) {}
 
 bool Pump::turn() {
   for (int batch = 0; batch < kBatchesATurn; ++batch) {
-    // Each record may bring a gap, and set free those that waited for it.
-    const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
-    const std::size_t at_most = std::min(kBatch, room / 2);
+    // A record may set free many that waited for it: no more are handed on than the sinks can take. The others wait
+    // here, where there is room for a whole ring of them: what cannot be read cannot be known not to be missing.
+    const std::size_t at_most = std::min(kBatch, sinks_.room() / 2);
+    sequencer_.allow(sinks_.room() / 2);
     const std::size_t got = read_batch(at_most);
-    if (!settle()) return false;
-    if (got < at_most) return true;
+    const bool is_read_to_end = got < at_most;
+    if (!settle(is_read_to_end)) return false;
+    if ((is_read_to_end || at_most == 0) && !sequencer_.has_next()) break;
   }
-  return true;
+  return sequencer_.waiting() == 0;
 }
 
 std::size_t Pump::read_batch(std::size_t at_most) {
@@ -39,13 +43,19 @@ std::size_t Pump::read_batch(std::size_t at_most) {
       [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
-bool Pump::settle() {
-  sequencer_.expire(clock_.monotonic_ns(), clock_.realtime());
-  if (source_.is_crowded()) sequencer_.give_up(clock_.realtime());
+// A number is missing only when the ring has nothing left to read: else its record may just wait there, behind a number
+// that we took ourselves.
+bool Pump::settle(bool is_read_to_end) {
+  if (is_read_to_end) {
+    const WallTime now = clock_.realtime();
+    // What a dead agent took never comes. Whoever waited for it a second, and is killed sooner, would never go on.
+    sequencer_.give_up_below(settled_, now);
+    sequencer_.expire(clock_.monotonic_ns(), now);
+    if (source_.is_crowded()) sequencer_.give_up(now);
+  }
   if (!sinks_.flush(report_)) return false;
   source_.set_consumed_seq(sequencer_.next());
-  if (sequencer_.waiting() > 0) return false;
-  source_.release();
+  if (sequencer_.waiting() == 0) source_.release();
   return true;
 }
 
