@@ -19,13 +19,17 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       }) {}
 
 bool Pump::turn() {
+  is_level_ = false;
   for (int batch = 0; batch < kBatchesATurn; ++batch) {
     // Each record may bring a gap, and set free those that waited for it.
     const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
     const std::size_t at_most = std::min(kBatch, room / 2);
     const std::size_t got = read_batch(at_most);
+    const bool is_all = got < at_most;
+    // What is still unread may be just what the sequencer waits for.
+    if (is_all || at_most == 0) stop_waiting();
     if (!settle()) return false;
-    if (got < at_most) return true;
+    if (is_all) return is_level_ = sequencer_.waiting() == 0;
   }
   return true;
 }
@@ -34,29 +38,40 @@ std::size_t Pump::read_batch(std::size_t at_most) {
   if (at_most == 0) return 0;
   const std::uint64_t now = clock_.monotonic_ns();
   const std::chrono::seconds tai_offset = clock_.tai_offset();
-  const std::chrono::microseconds error = clock_.clock_error();
+  const std::chrono::microseconds error = clock_error(now);
   return source_.read(
       [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
-bool Pump::settle() {
+void Pump::stop_waiting() {
   sequencer_.expire(clock_.monotonic_ns(), clock_.realtime());
   if (source_.is_crowded()) sequencer_.give_up(clock_.realtime());
+}
+
+bool Pump::settle() {
   if (!sinks_.flush(report_)) return false;
   source_.set_consumed_seq(sequencer_.next());
-  if (sequencer_.waiting() > 0) return false;
-  source_.release();
+  if (sequencer_.waiting() == 0) source_.release();
   return true;
 }
 
 void Pump::tell(EventBody body) {
   const std::uint64_t seq = source_.take_seq();
+  const std::uint64_t now = clock_.monotonic_ns();
   sequencer_.put(Event{.seq = seq,
                        .time = clock_.realtime(),
-                       .monotonic_ns = clock_.monotonic_ns(),
+                       .monotonic_ns = now,
                        .body = std::move(body),
-                       .clock_error = clock_.clock_error()},
-                 clock_.monotonic_ns());
+                       .clock_error = clock_error(now)},
+                 now);
+}
+
+std::chrono::microseconds Pump::clock_error(std::uint64_t now_ns) {
+  if (!clock_error_ || now_ns >= clock_error_read_ns_ + kClockErrorNs) {
+    clock_error_ = clock_.clock_error();
+    clock_error_read_ns_ = now_ns;
+  }
+  return *clock_error_;
 }
 
 }  // namespace apnat

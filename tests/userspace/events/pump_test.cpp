@@ -1,6 +1,7 @@
 // pump_test.cpp - written first, released after, whatever happens in between.
 #include "events/pump.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
 
@@ -182,6 +183,35 @@ TEST_CASE("while a number is missing the ring is kept; a crowded ring does not w
     CHECK(agent.written == std::vector<std::uint64_t>{0, 1, 2});
     CHECK(agent.pump->lost() == 0);
   }
+}
+
+TEST_CASE("what is not read yet is not missing: the agent's own events behind a long, crowded ring make no gap",
+          "[LOG-1]") {
+  Fixture agent;
+  agent.disk->limit = 1'000'000;
+  constexpr std::uint64_t kRecords = 150'000;  // more than one turn takes
+  for (std::uint64_t seq = 0; seq < kRecords; ++seq) agent.ring.write(seq);
+  agent.ring.crowded = true;
+  agent.pump->tell(AgentStopped{"behind them all"});
+  CHECK(agent.pump->turn());
+  CHECK_FALSE(agent.pump->is_level());
+  agent.clock.advance(5s);  // a slow disk
+  while (!agent.pump->is_level()) CHECK(agent.pump->turn());
+  CHECK(agent.pump->lost() == 0);
+  CHECK(agent.written.size() == kRecords + 1);
+  CHECK(std::ranges::is_sorted(agent.written));
+  CHECK(agent.ring.records.empty());
+}
+
+TEST_CASE("whoever tells very much is asked to let the ring be read in between") {
+  Fixture agent;
+  agent.ring.write(0);
+  std::uint64_t told = 0;
+  for (; agent.pump->may_tell() && told < 100'000; ++told) agent.pump->tell(AgentStopped{"one of many"});
+  CHECK(told < 100'000);
+  CHECK(agent.pump->turn());
+  CHECK(agent.pump->may_tell());
+  CHECK(agent.written.size() == told + 1);
 }
 
 TEST_CASE("a wall clock that is stepped back changes neither the order nor what lies between two events", "[LOG-2]") {
