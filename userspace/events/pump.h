@@ -54,7 +54,7 @@ class Pump {
 
  private:
   // One flush each: the larger, the fewer syncs a second, and the fewer runs of the history to merge.
-  static constexpr std::size_t kBatch = 32768;
+  static constexpr std::size_t kBatch = 65536;
   static constexpr std::size_t kMostTold = 4096;
   static constexpr std::uint64_t kClockErrorNs = 100'000'000;  // it costs a system call, and changes slowly
   static constexpr int kBatchesATurn = 4;
