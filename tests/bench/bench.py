@@ -276,13 +276,14 @@ def parse_options():
         prog="bench", description="Cost per packet of the gateway, beside plain XDP forwarding, kernel forwarding "
         "and nftables SNAT on the same machine in the same run.",
         epilog="example: sudo tools/bench --quick --json /tmp/bench.json")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer sizes: under 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer sizes: about 6 minutes")
     parser.add_argument("--rounds", type=int, help="samples of each figure (7; --quick: 3)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     parser.add_argument("--plot", metavar="FILE", help="write the plot here (default: build/performance.svg)")
     parser.add_argument("--document", metavar="FILE", help="put the result into this copy of docs/performance.md")
     parser.add_argument("--no-agent", action="store_true", help="the translator without apnatd, for tuning it")
-    parser.add_argument("--only", metavar="SECTION", help="memory, end_to_end, testrun, reassembler, fragments or records")
+    parser.add_argument("--only", metavar="SECTION",
+                        help="memory, end_to_end, testrun, reassembler, fragments or records")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
     parser.add_argument("--build", help=argparse.SUPPRESS, required=True)
     return parser.parse_args()
