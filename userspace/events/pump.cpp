@@ -19,19 +19,15 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       }) {}
 
 bool Pump::turn() {
-  is_level_ = false;
-  for (int batch = 0; batch < kBatchesATurn; ++batch) {
-    // Each record may bring a gap, and set free those that waited for it.
-    const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
-    const std::size_t at_most = std::min(kBatch, room / 2);
-    const std::size_t got = read_batch(at_most);
-    const bool is_all = got < at_most;
-    // What is still unread may be just what the sequencer waits for.
-    if (is_all || at_most == 0) stop_waiting();
-    if (!settle()) return false;
-    if (is_all) return is_level_ = sequencer_.waiting() == 0;
-  }
-  return true;
+  // Each record may bring a gap, and set free those that waited for it.
+  const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
+  const std::size_t at_most = std::min(kBatch, room / 2);
+  const bool is_all = read_batch(at_most) < at_most;
+  // What is still unread may be just what the sequencer waits for.
+  if (is_all || at_most == 0) stop_waiting();
+  const bool is_written = settle();
+  is_level_ = is_written && is_all && sequencer_.waiting() == 0;
+  return is_written && (is_level_ || !is_all);
 }
 
 std::size_t Pump::read_batch(std::size_t at_most) {

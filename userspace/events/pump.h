@@ -53,11 +53,11 @@ class Pump {
   std::uint64_t lost() const { return sequencer_.lost(); }
 
  private:
-  // One flush each: the larger, the fewer syncs a second, and the fewer runs of the history to merge.
+  // One flush, and all that a turn does: the larger, the fewer syncs a second, and the fewer runs of the history to
+  // merge; but the agent answers nobody meanwhile.
   static constexpr std::size_t kBatch = 65536;
   static constexpr std::size_t kMostTold = 4096;
   static constexpr std::uint64_t kClockErrorNs = 100'000'000;  // it costs a system call, and changes slowly
-  static constexpr int kBatchesATurn = 4;
 
   std::size_t read_batch(std::size_t at_most);
   void stop_waiting();
