@@ -46,6 +46,7 @@ class Daemon::Ring final : public RecordSource {
     return ring.waiting_bytes > ring.size_bytes / 2;
   }
   std::uint64_t take_seq() override { return datapath_.take_seq(); }
+  std::uint64_t settled_seq() override { return datapath_.settled_seq(); }
   std::uint64_t consumed_seq() const override { return datapath_.consumed_seq(); }
   void set_consumed_seq(std::uint64_t below) override { datapath_.set_consumed_seq(below); }
 
@@ -96,6 +97,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& confi
   daemon->slow_path_ = TRY(SlowPath::start(daemon->plan_.config.fragments));
   daemon->slow_path_->keep_up(*daemon->datapath_, daemon->plan_);
   daemon->announce_start();
+  daemon->sweep();  // what the agent before had begun to end
   return daemon;
 }
 
@@ -197,7 +199,10 @@ void Daemon::announce_stop() {
 void Daemon::pump() {
   const WallTime now = clock_.realtime();
   const bool went_well = pump_->turn();
-  if (went_well) told_until_ = now;
+  if (went_well) {
+    told_until_ = now;
+    datapath_->give_back();
+  }
   if (went_well == ring_watched_) return;
   if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
 }
@@ -205,14 +210,7 @@ void Daemon::pump() {
 void Daemon::every_second() {
   before_ = std::move(now_);
   now_ = {clock_.monotonic_ns(), datapath_->verdicts()};
-  // What the sweeper ends must be told: while nothing can be written, nothing is ended.
-  if (pump_->may_tell()) {
-    std::vector<EventBody> ended;
-    datapath_->sweep(ended);
-    if (slow_path_) std::ranges::move(slow_path_->take_events(), std::back_inserter(ended));
-    tell_all(ended);
-    pump();
-  }
+  sweep();
   if (slow_path_) slow_path_->keep_up(*datapath_, plan_);
   tell_holdings();
   if (clock_.realtime() >= rules_noted_at_ + kRulesEvery) rules_changed(rules_noted_at_);
@@ -223,8 +221,21 @@ void Daemon::every_second() {
                static_cast<unsigned long long>(rates.dropped_per_second));
 }
 
+// What the sweeper ends must be told: while nothing can be written, nothing is ended.
+void Daemon::sweep() {
+  if (!pump_->may_tell()) return;
+  std::vector<EventBody> ended;
+  datapath_->sweep(ended, pump_->room() / 2);
+  if (slow_path_) std::ranges::move(slow_path_->take_events(), std::back_inserter(ended));
+  tell_all(ended);
+  pump();
+}
+
 void Daemon::tell_all(std::vector<EventBody>& bodies) {
-  for (EventBody& body : bodies) pump_->tell(std::move(body));
+  for (EventBody& body : bodies) {
+    if (!pump_->may_tell()) pump();
+    pump_->tell(std::move(body));
+  }
   bodies.clear();
 }
 

@@ -57,6 +57,7 @@ class Daemon final : public Agent {
 
   void pump();
   void every_second();
+  void sweep();
   void tell_all(std::vector<EventBody>& bodies);
   void tell_config();
   void tell_holdings();

@@ -13,10 +13,12 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       sinks_(sinks),
       followers_(followers),
       report_(std::move(report)),
-      sequencer_(source.consumed_seq(), [this](const Event& event) {
-        sinks_.accept(event);
-        followers_.accept(event);
-      }) {}
+      sequencer_(source.consumed_seq(),
+                 [this](const Event& event) {
+                   sinks_.accept(event);
+                   followers_.accept(event);
+                 }),
+      settled_(source.settled_seq()) {}
 
 bool Pump::turn() {
   for (int batch = 0; batch < kBatchesATurn; ++batch) {
@@ -24,6 +26,8 @@ bool Pump::turn() {
     const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
     const std::size_t at_most = std::min(kBatch, room / 2);
     const std::size_t got = read_batch(at_most);
+    // All is there that ever will be: an agent that waited its patience out, and is killed first, would never go on.
+    if (got < at_most) sequencer_.give_up_below(settled_, clock_.realtime());
     if (!settle()) return false;
     if (got < at_most) return true;
   }

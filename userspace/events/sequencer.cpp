@@ -42,6 +42,10 @@ void Sequencer::give_up(WallTime gap_time) {
   while (!held_.empty()) declare_gap(gap_time);
 }
 
+void Sequencer::give_up_below(std::uint64_t seq, WallTime gap_time) {
+  while (!held_.empty() && held_.begin()->first <= seq) declare_gap(gap_time);
+}
+
 // The Gap stands in the stream where the missing numbers would: its own number is the first of them.
 void Sequencer::declare_gap(WallTime gap_time) {
   const std::uint64_t last = held_.begin()->first - 1;

@@ -31,6 +31,8 @@ class Sequencer {
   void expire(std::uint64_t now_ns, WallTime gap_time);
   // Waits for nothing any more: everything held goes on now.
   void give_up(WallTime gap_time);
+  // Not for numbers below this one: they do not come any more.
+  void give_up_below(std::uint64_t seq, WallTime gap_time);
 
   std::uint64_t next() const { return next_; }          // everything below it has been handed on
   std::size_t waiting() const { return held_.size(); }  // held back by a missing number

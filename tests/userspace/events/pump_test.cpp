@@ -17,6 +17,7 @@ struct FakeRing final : RecordSource {
   std::size_t position = 0;          // of them, read
   std::uint64_t next = 0;
   std::uint64_t consumed = 0;
+  std::uint64_t settled = 0;
   bool crowded = false;
 
   void write(std::uint64_t seq) {
@@ -38,6 +39,7 @@ struct FakeRing final : RecordSource {
   }
   bool is_crowded() const override { return crowded; }
   std::uint64_t take_seq() override { return next++; }
+  std::uint64_t settled_seq() override { return settled; }
   std::uint64_t consumed_seq() const override { return consumed; }
   void set_consumed_seq(std::uint64_t below) override { consumed = below; }
 };
@@ -230,4 +232,20 @@ TEST_CASE("no sink writes an event before the first one has it on disk, and the 
   CHECK(agent.ring.records.empty());
   agent.sinks.keep_only({});
   CHECK(agent.sinks.figures().size() == 1);
+}
+
+TEST_CASE("an agent does not wait for the numbers that a dead one took", "[LOG-6]") {
+  Fixture agent;
+  agent.ring.write(7);  // 0 to 6 were an agent's own, and it was killed
+  agent.ring.settled = 8;
+  agent.start();
+  CHECK(agent.pump->turn());
+  CHECK(agent.written == std::vector<std::uint64_t>{0, 7});  // the gap, and the event
+  CHECK(agent.ring.records.empty());
+  CHECK(agent.ring.consumed == 8);
+
+  // One that was taken since is waited for, as always.
+  agent.ring.write(10);
+  CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.ring.records.size() == 1);
 }
