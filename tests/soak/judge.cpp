@@ -91,7 +91,8 @@ class Complaints {
   static constexpr std::uint64_t kShown = 5;
 };
 
-void check_wire(std::vector<Known>& leases, const std::vector<Sighting>& sightings, const Wish& wish, Verdict& verdict) {
+void check_wire(std::vector<Known>& leases, const std::vector<Sighting>& sightings, const Wish& wish,
+                Verdict& verdict) {
   Complaints complaints;
   std::unordered_multimap<std::uint64_t, Known*> by_place;
   const auto place = [](std::uint32_t address, std::uint32_t port) { return std::uint64_t{address} << 16 | port; };
@@ -106,7 +107,8 @@ void check_wire(std::vector<Known>& leases, const std::vector<Sighting>& sightin
       if (lease.from - wish.tolerance_us > seen.first_ns / 1'000) continue;
       if (!lease.is_open() && lease.to + wish.tolerance_us < seen.last_ns / 1'000) continue;
       is_known = true;
-      if (!known.witnessed) verdict.longest_delay_ns = std::max(verdict.longest_delay_ns, seen.first_ns - lease.from * 1'000);
+      if (!known.witnessed)
+        verdict.longest_delay_ns = std::max(verdict.longest_delay_ns, seen.first_ns - lease.from * 1'000);
       known.witnessed = true;
     }
     if (is_known) continue;
@@ -158,10 +160,11 @@ bool judge_streams(const std::vector<Known>& leases, const Wish& wish) {
       continue;
     }
     const StreamFigures& f = *figures;
-    fmt::print("stream {}: {} lines, {} repeated, {} in gaps, {} late; missing {}, out of order {}, unreadable {}, "
-               "not of the history {}, leases without their begin {}, without their end {}\n",
-               std::filesystem::path(file).filename().string(), f.lines, f.repeats, f.in_gaps, f.late, f.missing,
-               f.disordered, f.unreadable, f.unknown, f.not_begun, f.not_ended);
+    fmt::print(
+        "stream {}: {} lines, {} repeated, {} in gaps, {} late; missing {}, out of order {}, unreadable {}, "
+        "not of the history {}, leases without their begin {}, without their end {}\n",
+        std::filesystem::path(file).filename().string(), f.lines, f.repeats, f.in_gaps, f.late, f.missing, f.disordered,
+        f.unreadable, f.unknown, f.not_begun, f.not_ended);
     all_sound &= f.is_sound();
   }
   return all_sound;

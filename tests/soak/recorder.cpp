@@ -48,7 +48,8 @@ Result<void> Recorder::map_ring() {
   wish.tp_retire_blk_tov = 5;
   if (::setsockopt(socket_.get(), SOL_PACKET, PACKET_RX_RING, &wish, sizeof(wish)) != 0)
     return fail(errno, "make the recorder's ring");
-  void* ring = ::mmap(nullptr, std::size_t{kBlockBytes} * kBlocks, PROT_READ | PROT_WRITE, MAP_SHARED, socket_.get(), 0);
+  void* ring =
+      ::mmap(nullptr, std::size_t{kBlockBytes} * kBlocks, PROT_READ | PROT_WRITE, MAP_SHARED, socket_.get(), 0);
   if (ring == MAP_FAILED) return fail(errno, "map the recorder's ring");
   ring_ = static_cast<std::uint8_t*>(ring);
   return {};

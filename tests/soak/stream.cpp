@@ -21,8 +21,7 @@ std::optional<Micros> micros_of(const std::string& text) {
 
 class Reader {
  public:
-  explicit Reader(const std::vector<Known>& leases)
-      : leases_(leases), begun_(leases.size()), ended_(leases.size()) {
+  explicit Reader(const std::vector<Known>& leases) : leases_(leases), begun_(leases.size()), ended_(leases.size()) {
     for (std::size_t i = 0; i < leases.size(); ++i) {
       by_place_.emplace(place(address_of(leases[i].lease.key).value(), leases[i].first_port), i);
     }

@@ -50,7 +50,8 @@ Result<UniqueFd> packet_socket(const std::string& name_space, const std::string&
   at.sll_protocol = htons(ETH_P_IP);
   at.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
   if (!socket || at.sll_ifindex == 0) return fail(errno, interface);
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) != 0) return fail(errno, "bind to " + interface);
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&at), sizeof(at)) != 0)
+    return fail(errno, "bind to " + interface);
   return socket;
 }
 
@@ -234,8 +235,9 @@ Result<bool> run(const Wish& wish) {
   std::this_thread::sleep_for(std::chrono::seconds(1));
   const Recorder::Figures figures = recorder->stop();
   TRY_VOID(recorder->write(wish.truth));
-  fmt::print("{{\"served\": {}, \"asked\": {}, \"sent\": {}, \"recorded\": {}, \"others\": {}, \"missed_by_recorder\": {}}}\n",
-             recorder->seen(), wish.leases, sender.sent(), figures.packets, figures.others, figures.dropped);
+  fmt::print(
+      "{{\"served\": {}, \"asked\": {}, \"sent\": {}, \"recorded\": {}, \"others\": {}, \"missed_by_recorder\": {}}}\n",
+      recorder->seen(), wish.leases, sender.sent(), figures.packets, figures.others, figures.dropped);
   return all_seen && figures.dropped == 0;
 }
 
