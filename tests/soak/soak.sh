@@ -9,15 +9,16 @@
 #   SOAK_LEASES     blocks taken and given back: two events each
 #   SOAK_ADDRESSES  external addresses, 1 to 256, 1,008 blocks each
 #   SOAK_WINDOW     subscribers that want a block at once: the burst
+#   SOAK_TROUBLE    seconds of trouble, at least: it goes on while blocks come back
 #   SOAK_SECONDS    after so long it is given up
-#   SOAK_MINUTES    goes on, generation after generation, for at least so long
+#   SOAK_STATE      size of the disk that is filled
 . "$(dirname -- "${BASH_SOURCE[0]}")/../netns/topology.sh"
 set -euo pipefail
 isolate "$0" "$@"
 trap 'exit 124' TERM INT
 
 leases=${SOAK_LEASES:-230000} addresses=${SOAK_ADDRESSES:-256} window=${SOAK_WINDOW:-225000}
-seconds=${SOAK_SECONDS:-300}
+seconds=${SOAK_SECONDS:-300} at_least=${SOAK_TROUBLE:-20}
 first_subscriber=100.64.0.0 subscribers=524288
 hold_down=2
 soak=$root/tests/soak
@@ -47,7 +48,7 @@ mac_of() { ip -n "$1" -j link show "$2" | jq -r '.[0].address'; }
 # A disk of its own, small enough to be filled.
 lay_state() {
   mkdir -p "$state"
-  mount -t tmpfs -o size=1g,mode=755 tmpfs "$state"
+  mount -t tmpfs -o size=${SOAK_STATE:-1g},mode=755 tmpfs "$state"
 }
 
 configure_soak() {
@@ -203,6 +204,12 @@ judge() {
   return "$status"
 }
 
+progress() {
+  local what words=
+  for what in "${!times[@]}"; do words+=", $what ${times[$what]}"; done
+  echo "$(grep served "$lab/wire.log" | tail -n 1 | sed 's/^ *[0-9]* s *//')$words"
+}
+
 main() {
   local tick=0 wire=0
   lay_soak
@@ -216,11 +223,11 @@ main() {
   start_wire
   signal agent STOP   # the burst finds nobody at the ring
   sleep 2.5
-  while running wire; do
+  while running wire || ((tick < at_least)); do
     trouble "$tick"
     tick=$((tick + 1))
     sleep 1
-    ((tick % 5)) || say "$(grep served "$lab/wire.log" | tail -n 1)"
+    ((tick % 5)) || say "$(progress)"
   done
   wait "${process[wire]}" || wire=$?
   heal
