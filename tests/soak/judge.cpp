@@ -25,6 +25,7 @@ struct Wish {
   std::int64_t hold_down_us = 0;
   bool may_be_open = false;
   unsigned samples = 0;
+  unsigned kills = 0;
 };
 
 struct Verdict {
@@ -161,11 +162,11 @@ bool judge_streams(const std::vector<Known>& leases, const Wish& wish) {
     }
     const StreamFigures& f = *figures;
     fmt::print(
-        "stream {}: {} lines, {} repeated, {} in gaps, {} late; missing {}, out of order {}, unreadable {}, "
+        "stream {}: {} lines, {} repeated, {} in gaps, {} late; missing {}, out of order {}, half lines {}, "
         "not of the history {}, leases without their begin {}, without their end {}\n",
         std::filesystem::path(file).filename().string(), f.lines, f.repeats, f.in_gaps, f.late, f.missing, f.disordered,
-        f.unreadable, f.unknown, f.not_begun, f.not_ended);
-    all_sound &= f.is_sound();
+        f.half_lines, f.unknown, f.not_begun, f.not_ended);
+    all_sound &= f.is_sound(wish.kills);
   }
   return all_sound;
 }
@@ -199,6 +200,7 @@ int main(int argc, char** argv) {
   app.add_option("--tolerance-us", wish.tolerance_us, "between the clocks of the two");
   app.add_option("--hold-down-us", wish.hold_down_us, "between two leases of one block, at least");
   app.add_flag("--open", wish.may_be_open, "leases may not have ended yet");
+  app.add_option("--kills", wish.kills, "of the agent: each may have left half a line in a file");
   app.add_option("--samples", wish.samples, "questions to print for natctl trace");
   CLI11_PARSE(app, argc, argv);
   const auto sound = judge(wish);

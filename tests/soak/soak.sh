@@ -198,7 +198,7 @@ judge() {
   tail -n 1 "$lab/wire.log"
   echo "refused for want of a record: $(counter EVENT_RING_FULL) packets"
   "$bin/soak_judge" --history "$state/history" --truth "$lab/truth" --stream "$events" --stream "$lab/siem.jsonl" \
-    --stream "$lab/http.jsonl" --hold-down-us "$((hold_down * 1000000))" --samples 50 > "$lab/judged" || status=1
+    --stream "$lab/http.jsonl" --kills "${times[agent killed]:-0}" --hold-down-us "$((hold_down * 1000000))" --samples 50 > "$lab/judged" || status=1
   grep -v '^sample ' "$lab/judged"
   ask_samples || status=1
   return "$status"

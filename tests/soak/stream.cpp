@@ -31,7 +31,7 @@ class Reader {
     ++figures_.lines;
     const json event = json::parse(line, nullptr, false);
     if (!event.is_object() || !event.contains("seq")) {
-      ++figures_.unreadable;
+      ++figures_.half_lines;
       return;
     }
     const auto seq = event["seq"].get<std::uint64_t>();
@@ -75,7 +75,7 @@ class Reader {
     State& there = here_[at];
     if (there == State::kNothing) ++figures_.disordered;
     if (there == State::kGap && state == State::kHere) ++figures_.late;
-    if (there == state) ++figures_.repeats;
+    if (there == State::kHere && state == State::kHere) ++figures_.repeats;
     if (there != State::kHere) there = state;
   }
 

@@ -31,6 +31,13 @@ constexpr auto kPatience = std::chrono::seconds(8);
 // How often it is looked whether the forwards are still those the history knows.
 constexpr auto kRulesEvery = std::chrono::seconds(60);
 
+// All blocks, without what lives in them.
+Filter who_holds() {
+  Filter filter;
+  filter.with_live_mappings = false;
+  return filter;
+}
+
 }  // namespace
 
 // The data plane's ring, as the pump wants it.
@@ -274,7 +281,7 @@ void Daemon::rules_changed(WallTime earliest) {
 // After events were missed, and at start: the block table knows who holds what, and since when.
 void Daemon::tell_holdings() {
   if (!history_->wants_holdings()) return;
-  datapath_->blocks({}, [&](const BlockView& block) {
+  datapath_->blocks(who_holds(), [&](const BlockView& block) {
     if (block.assigned_at) {
       history_->hold({block.pool, block.subscriber, block.external_address, block.ports}, *block.assigned_at);
     }
@@ -357,7 +364,7 @@ Result<void> Daemon::detach() {
 
 void Daemon::release_all_blocks() {
   std::vector<EventBody> released;
-  datapath_->blocks({}, [&](const BlockView& block) {
+  datapath_->blocks(who_holds(), [&](const BlockView& block) {
     if (block.assigned_at) {
       released.push_back(PortBlockReleased{block.pool, block.subscriber, block.external_address, block.ports,
                                            *block.assigned_at, block.mappings_created});

@@ -77,6 +77,7 @@ struct Filter {
   std::optional<Ip4> external_address;
   std::optional<std::uint16_t> external_port;
   std::optional<std::uint8_t> protocol;
+  bool with_live_mappings = true;  // blocks: count them, which is most of what a list of blocks costs
 };
 
 struct ForwardView {

@@ -26,9 +26,7 @@ bool Pump::turn() {
     const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
     const std::size_t at_most = std::min(kBatch, room / 2);
     const std::size_t got = read_batch(at_most);
-    // All is there that ever will be: an agent that waited its patience out, and is killed first, would never go on.
-    if (got < at_most) sequencer_.give_up_below(settled_, clock_.realtime());
-    if (!settle()) return false;
+    if (!settle(got < at_most)) return false;
     if (got < at_most) return true;
   }
   return true;
@@ -43,9 +41,16 @@ std::size_t Pump::read_batch(std::size_t at_most) {
       [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
-bool Pump::settle() {
-  sequencer_.expire(clock_.monotonic_ns(), clock_.realtime());
-  if (source_.is_crowded()) sequencer_.give_up(clock_.realtime());
+// A number is missing only when the ring has nothing left to read: else its record may just wait there, behind a number
+// that we took ourselves.
+bool Pump::settle(bool is_read_to_end) {
+  if (is_read_to_end) {
+    const WallTime now = clock_.realtime();
+    // What a dead agent took never comes. Whoever waited for it a second, and is killed sooner, would never go on.
+    sequencer_.give_up_below(settled_, now);
+    sequencer_.expire(clock_.monotonic_ns(), now);
+    if (source_.is_crowded()) sequencer_.give_up(now);
+  }
   if (!sinks_.flush(report_)) return false;
   source_.set_consumed_seq(sequencer_.next());
   if (sequencer_.waiting() > 0) return false;

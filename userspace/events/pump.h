@@ -56,7 +56,7 @@ class Pump {
   static constexpr int kBatchesATurn = 16;
 
   std::size_t read_batch(std::size_t at_most);
-  bool settle();
+  bool settle(bool is_read_to_end);
 
   RecordSource& source_;
   const Facts& facts_;

@@ -1,6 +1,7 @@
 // pump_test.cpp - written first, released after, whatever happens in between.
 #include "events/pump.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
 
@@ -248,4 +249,19 @@ TEST_CASE("an agent does not wait for the numbers that a dead one took", "[LOG-6
   agent.ring.write(10);
   CHECK_FALSE(agent.pump->turn());
   CHECK(agent.ring.records.size() == 1);
+}
+
+TEST_CASE("a number is not missing while its record may still be in the ring", "[LOG-6]") {
+  Fixture agent;
+  agent.disk->limit = 100;  // little is read at once
+  agent.ring.crowded = true;
+  for (std::uint64_t seq = 0; seq < 5'000; ++seq) agent.ring.write(seq);
+  agent.pump->tell(AgentStopped{"behind all of them"});
+  for (int turns = 0; turns < 50 && !agent.ring.records.empty(); ++turns) {
+    agent.clock.advance(2s);
+    agent.pump->turn();
+  }
+  CHECK(agent.pump->lost() == 0);
+  CHECK(agent.written.size() == 5'001);
+  CHECK(std::ranges::is_sorted(agent.written));
 }
