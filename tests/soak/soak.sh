@@ -12,6 +12,7 @@
 #   SOAK_TROUBLE    seconds of trouble, at least: it goes on while blocks come back
 #   SOAK_SECONDS    after so long it is given up
 #   SOAK_STATE      size of the disk that is filled
+#   SOAK_OPEN=yes   in the end blocks stay with their subscribers: nobody waits for their release
 . "$(dirname -- "${BASH_SOURCE[0]}")/../netns/topology.sh"
 set -euo pipefail
 isolate "$0" "$@"
@@ -131,16 +132,18 @@ trouble() {
   receiver_trouble siem $(($1 % 13))
   receiver_trouble http $((($1 + 6) % 13))
   case $phase in
-    4) fill_disk ;;
-    8) rm -f "$state/filler" ;;
-    12) count "agent stopped for three seconds"; signal agent STOP ;;
-    13 | 14) ;;
+    3) fill_disk ;;
+    7) rm -f "$state/filler" ;;
+    8 | 9 | 10 | 14 | 15 | 16) ;;   # long enough to begin, to work, and to die in the midst of it
+    12) count "agent stopped for two seconds"; signal agent STOP ;;
+    13) ;;
     *) kill_agent ;;
   esac
 }
 
 heal() {
   rm -f "$state/filler"
+  [[ -z ${SOAK_OPEN:-} ]] || sed -i 's/^block_idle = .*/block_idle = 3600/' "$config"
   signal siem USR2
   signal http USR2
   running siem || start_receiver siem
@@ -161,14 +164,14 @@ start_wire() {
 
 # Nobody sends any more: every block comes back, and everything is told.
 is_settled() {
-  [[ $(natctl blocks --count 2> /dev/null) == 0 ]] || return 1
+  [[ -n ${SOAK_OPEN:-} || $(natctl blocks --count 2> /dev/null) == 0 ]] || return 1
   natctl status --json | jq -e '[.events.sinks[].waiting] | add == 0' > /dev/null
 }
 
 settle() {
-  local deadline=$((SECONDS + 120))
+  local deadline=$((SECONDS + 300))
   until is_settled; do
-    ((SECONDS < deadline)) || { natctl status >&2; echo "not settled after two minutes" >&2; return 1; }
+    ((SECONDS < deadline)) || { natctl status >&2; echo "not settled after five minutes" >&2; return 1; }
     sleep 0.5
   done
 }
@@ -197,9 +200,12 @@ judge() {
   for what in "${!times[@]}"; do echo "$what: ${times[$what]}"; done | sort
   tail -n 1 "$lab/wire.log"
   echo "refused for want of a record: $(counter EVENT_RING_FULL) packets"
-  "$bin/soak_judge" --history "$state/history" --truth "$lab/truth" --stream "$events" --stream "$lab/siem.jsonl" \
+  end agent
+  "$bin/soak_judge" ${SOAK_OPEN:+--open} --history "$state/history" --truth "$lab/truth" --stream "$events" --stream "$lab/siem.jsonl" \
     --stream "$lab/http.jsonl" --kills "${times[agent killed]:-0}" --hold-down-us "$((hold_down * 1000000))" --samples 50 > "$lab/judged" || status=1
   grep -v '^sample ' "$lab/judged"
+  launch_agent
+  wait_until natctl status
   ask_samples || status=1
   return "$status"
 }

@@ -53,7 +53,7 @@ class Reader {
       figures_.in_gaps += state == State::kGap;
     }
     figures_.not_begun = static_cast<std::uint64_t>(std::ranges::count(begun_, false));
-    figures_.not_ended = static_cast<std::uint64_t>(std::ranges::count(ended_, false));
+    for (std::size_t i = 0; i < ended_.size(); ++i) figures_.not_ended += !ended_[i] && !leases_[i].lease.is_open();
     return figures_;
   }
 

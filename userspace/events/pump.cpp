@@ -26,10 +26,11 @@ bool Pump::turn() {
     const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
     const std::size_t at_most = std::min(kBatch, room / 2);
     const std::size_t got = read_batch(at_most);
-    if (!settle(got < at_most)) return false;
-    if (got < at_most) return true;
+    const bool is_read_to_end = got < at_most;
+    if (!settle(is_read_to_end)) return false;
+    if (is_read_to_end || at_most == 0) break;
   }
-  return true;
+  return sequencer_.waiting() == 0;
 }
 
 std::size_t Pump::read_batch(std::size_t at_most) {
@@ -53,8 +54,7 @@ bool Pump::settle(bool is_read_to_end) {
   }
   if (!sinks_.flush(report_)) return false;
   source_.set_consumed_seq(sequencer_.next());
-  if (sequencer_.waiting() > 0) return false;
-  source_.release();
+  if (sequencer_.waiting() == 0) source_.release();
   return true;
 }
 
