@@ -5,7 +5,7 @@
 # external side writes down who was seen behind which block; in the end the history, and
 # what each sink's receiver got, must say the same, lease by lease.
 #
-# Run by tools/soak and tests/netns/scenarios/soak.sh, which set:
+# Run by tools/soak and the scenarios records_of_*.sh of tests/netns, which set:
 #   SOAK_LEASES     blocks taken and given back: two events each
 #   SOAK_ADDRESSES  external addresses, 1 to 256, 1,008 blocks each
 #   SOAK_WINDOW     subscribers that want a block at once: the burst
@@ -49,7 +49,7 @@ mac_of() { ip -n "$1" -j link show "$2" | jq -r '.[0].address'; }
 # A disk of its own, small enough to be filled.
 lay_state() {
   mkdir -p "$state"
-  mount -t tmpfs -o size=${SOAK_STATE:-1g},mode=755 tmpfs "$state"
+  mount -t tmpfs -o size="${SOAK_STATE:-1g},mode=755" tmpfs "$state"
 }
 
 configure_soak() {

@@ -27,9 +27,9 @@ struct StreamFigures {
   std::uint64_t missing = 0;     // neither an event nor in a gap
   std::uint64_t disordered = 0;  // a new number that is lower than one before it
   std::uint64_t half_lines = 0;  // an agent was killed while it wrote; the event is there again, whole
-  std::uint64_t unknown = 0;    // block events of which the history knows nothing, or something else
-  std::uint64_t not_begun = 0;  // leases without their port_block_assigned
-  std::uint64_t not_ended = 0;  // leases without their port_block_released
+  std::uint64_t unknown = 0;     // block events of which the history knows nothing, or something else
+  std::uint64_t not_begun = 0;   // leases without their port_block_assigned
+  std::uint64_t not_ended = 0;   // leases without their port_block_released
   bool is_sound(std::uint64_t kills) const {
     return missing + disordered + unknown + not_begun + not_ended == 0 && half_lines <= kills;
   }

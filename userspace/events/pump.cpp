@@ -22,13 +22,14 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
 
 bool Pump::turn() {
   for (int batch = 0; batch < kBatchesATurn; ++batch) {
-    // Each record may bring a gap, and set free those that waited for it.
-    const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
-    const std::size_t at_most = std::min(kBatch, room / 2);
+    // A record may set free many that waited for it: no more are handed on than the sinks can take. The others wait
+    // here, where there is room for a whole ring of them: what cannot be read cannot be known not to be missing.
+    const std::size_t at_most = std::min(kBatch, sinks_.room() / 2);
+    sequencer_.allow(sinks_.room() / 2);
     const std::size_t got = read_batch(at_most);
     const bool is_read_to_end = got < at_most;
     if (!settle(is_read_to_end)) return false;
-    if (is_read_to_end || at_most == 0) break;
+    if ((is_read_to_end || at_most == 0) && !sequencer_.has_next()) break;
   }
   return sequencer_.waiting() == 0;
 }

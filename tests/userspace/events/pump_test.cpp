@@ -265,3 +265,16 @@ TEST_CASE("a number is not missing while its record may still be in the ring", "
   CHECK(agent.written.size() == 5'001);
   CHECK(std::ranges::is_sorted(agent.written));
 }
+
+TEST_CASE("more records behind a missing number than the sinks have room for: the stream goes on", "[LOG-6]") {
+  Fixture agent;
+  agent.disk->limit = 100;
+  for (std::uint64_t seq = 1; seq < 1'000; ++seq) agent.ring.write(seq);  // 0 never comes
+  for (int turns = 0; turns < 100 && !agent.ring.records.empty(); ++turns) {
+    agent.clock.advance(2s);
+    agent.pump->turn();
+  }
+  CHECK(agent.pump->lost() == 1);
+  CHECK(agent.written.size() == 1'000);  // the gap, and all the others
+  CHECK(std::ranges::is_sorted(agent.written));
+}
