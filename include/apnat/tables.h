@@ -14,7 +14,7 @@
  * subscriber's `lock` (so that two processors never open two mappings for one
  * internal endpoint). The agent takes no lock: it frees a mapping by
  * compare-and-swap on `key`, only once it has been expired for RECLAIM_MARGIN
- * ticks, and takes a block back in two steps (`closing`, a grace period, release).
+ * ticks, and takes a block back in steps (`closing`, a grace period, release on record, free).
  *
  * Time in rows is in ticks of 2^26 ns (67 ms) of CLOCK_MONOTONIC: 32 bits last
  * nine years. Wall-clock fields are nanoseconds of CLOCK_TAI. */
@@ -184,7 +184,8 @@ ABI_SIZE(struct subscriber, 64);
  * dynamic pools; the one truth about who holds a block. */
 struct port_block {
 	__u32 owner_plus_one;	/* subscriber reference + 1, claimed by compare-and-swap; 0: free */
-	__u32 available_from;	/* ticks; free, but held down until then (RFC 6888 REQ-8); 0: at once */
+	__u32 available_from;	/* ticks. Free: held down until then (RFC 6888 REQ-8); 0: at once.
+				 * Owned, and its closing bit set: since when it closes */
 	__u64 assigned_at_ns;	/* CLOCK_TAI */
 	__u64 assigned_seq;	/* of its port_block_assigned event */
 	__u32 mappings_created;

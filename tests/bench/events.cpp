@@ -48,6 +48,7 @@ struct Records final : RecordSource {
   void release() override {}
   bool is_crowded() const override { return false; }
   std::uint64_t take_seq() override { return next++; }
+  std::uint64_t settled_seq() override { return 0; }
   std::uint64_t consumed_seq() const override { return consumed; }
   void set_consumed_seq(std::uint64_t below) override { consumed = below; }
 };

@@ -34,6 +34,13 @@ constexpr auto kPatience = std::chrono::seconds(8);
 // How often it is looked whether the forwards are still those the history knows.
 constexpr auto kRulesEvery = std::chrono::seconds(60);
 
+// All blocks, without what lives in them.
+Filter who_holds() {
+  Filter filter;
+  filter.with_live_mappings = false;
+  return filter;
+}
+
 }  // namespace
 
 // The data plane's ring, as the pump wants it.
@@ -49,6 +56,7 @@ class Daemon::Ring final : public RecordSource {
     return ring.waiting_bytes > ring.size_bytes / 2;
   }
   std::uint64_t take_seq() override { return datapath_.take_seq(); }
+  std::uint64_t settled_seq() override { return datapath_.settled_seq(); }
   std::uint64_t consumed_seq() const override { return datapath_.consumed_seq(); }
   void set_consumed_seq(std::uint64_t below) override { datapath_.set_consumed_seq(below); }
 
@@ -99,6 +107,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const std::filesystem::path& confi
   daemon->slow_path_ = TRY(SlowPath::start(daemon->plan_.config.fragments));
   daemon->slow_path_->keep_up(*daemon->datapath_, daemon->plan_);
   daemon->announce_start();
+  daemon->sweep();  // what the agent before had begun to end
   return daemon;
 }
 
@@ -201,6 +210,7 @@ bool Daemon::pump() {
   const WallTime now = clock_.realtime();
   const bool went_well = pump_->turn();
   if (went_well && pump_->is_level()) told_until_ = now;
+  if (went_well && pump_->held() == 0) datapath_->give_back();
   if (went_well == ring_watched_) return went_well;
   if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
   return went_well;
@@ -215,14 +225,7 @@ void Daemon::pump_out() {
 void Daemon::every_second() {
   before_ = std::move(now_);
   now_ = {clock_.monotonic_ns(), datapath_->verdicts()};
-  // What the sweeper ends must be told: while nothing can be written, nothing is ended.
-  if (pump_->may_tell()) {
-    std::vector<EventBody> ended;
-    datapath_->sweep(ended);
-    if (slow_path_) std::ranges::move(slow_path_->take_events(), std::back_inserter(ended));
-    tell_all(ended);
-    pump();
-  }
+  sweep();
   if (slow_path_) slow_path_->keep_up(*datapath_, plan_);
   tell_holdings();
   if (clock_.realtime() >= rules_noted_at_ + kRulesEvery) rules_changed(rules_noted_at_);
@@ -231,6 +234,16 @@ void Daemon::every_second() {
   ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu packets/s, %llu dropped/s",
                static_cast<unsigned long long>(rates.per_second),
                static_cast<unsigned long long>(rates.dropped_per_second));
+}
+
+// What the sweeper ends must be told: while nothing can be written, nothing is ended.
+void Daemon::sweep() {
+  if (!pump_->may_tell()) return;
+  std::vector<EventBody> ended;
+  datapath_->sweep(ended, pump_->room() / 2);
+  if (slow_path_) std::ranges::move(slow_path_->take_events(), std::back_inserter(ended));
+  tell_all(ended);
+  pump();
 }
 
 // They may be very many, and take their numbers behind what is still in the ring: that is read in between.
@@ -277,7 +290,7 @@ void Daemon::rules_changed(WallTime earliest) {
 // After events were missed, and at start: the block table knows who holds what, and since when.
 void Daemon::tell_holdings() {
   if (!history_->wants_holdings()) return;
-  datapath_->blocks({}, [&](const BlockView& block) {
+  datapath_->blocks(who_holds(), [&](const BlockView& block) {
     if (block.assigned_at) {
       history_->hold({block.pool, block.subscriber, block.external_address, block.ports}, *block.assigned_at);
     }
@@ -360,7 +373,7 @@ Result<void> Daemon::detach() {
 
 void Daemon::release_all_blocks() {
   std::vector<EventBody> released;
-  datapath_->blocks({}, [&](const BlockView& block) {
+  datapath_->blocks(who_holds(), [&](const BlockView& block) {
     if (block.assigned_at) {
       released.push_back(PortBlockReleased{block.pool, block.subscriber, block.external_address, block.ports,
                                            *block.assigned_at, block.mappings_created});

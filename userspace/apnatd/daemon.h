@@ -58,6 +58,7 @@ class Daemon final : public Agent {
   bool pump();  // false: something is stuck
   void pump_out();
   void every_second();
+  void sweep();
   void tell_all(std::vector<EventBody>& bodies);
   void tell_config();
   void tell_holdings();

@@ -53,7 +53,7 @@ Result<void> Datapath::detach(const PathsConfig& paths, const std::vector<std::s
   return std::filesystem::exists(pins.root) ? remove_root(pins) : Result<void>();
 }
 
-void Datapath::sweep(std::vector<EventBody>& ended) {
+void Datapath::sweep(std::vector<EventBody>& ended, std::size_t most_told) {
   State& state = *state_;
   const Moment now = state.now();
   if (ticks_since(state.kept_up_at, now.ticks) >= kKeepUpTicks) {
@@ -66,16 +66,25 @@ void Datapath::sweep(std::vector<EventBody>& ended) {
   }
   ended.insert(ended.end(), state.told.begin(), state.told.end());
   state.told.clear();
-  const Sweeper::Settings settings{.options = state.program.options(),
-                                   .block_idle_ticks = state.plan.block_idle_ticks,
-                                   .hold_down_ticks = state.plan.hold_down_ticks};
+  const Sweeper::Settings settings{
+      .options = state.program.options(), .block_idle_ticks = state.plan.block_idle_ticks, .most_told = most_told};
   state.sweeper.sweep(state.tables.rows(), settings, now, ended);
+}
+
+void Datapath::give_back() {
+  state_->sweeper.give_back(state_->tables.rows(), state_->plan.hold_down_ticks, state_->now());
 }
 
 int Datapath::routes_fd() const { return state_->routes.fd(); }
 void Datapath::heed_routes() { state_->heed_routes(); }
 
 // ---- events -----------------------------------------------------------------------------
+
+std::uint64_t Datapath::settled_seq() {
+  const std::uint64_t next = load(state_->tables.rows().node->next_seq);
+  wait_for_programs();
+  return next;
+}
 
 std::uint64_t Datapath::take_seq() { return std::atomic_ref(state_->tables.rows().node->next_seq).fetch_add(1); }
 

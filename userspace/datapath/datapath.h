@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,7 @@ struct Filter {
   std::optional<Ip4> external_address;
   std::optional<std::uint16_t> external_port;
   std::optional<std::uint8_t> protocol;
+  bool with_live_mappings = true;  // blocks: count them, which is most of what a list of blocks costs
 };
 
 struct ForwardView {
@@ -138,15 +140,19 @@ class Datapath {
 
   // One turn of the sweeper: ends expired mappings, gives idle blocks back. Bounded work; call it about once a
   // second. `ended` gets the releases (always) and the mapping ends (where the pool logs mappings), and what open()
-  // and the forwards had to tell. Now and then it also looks after the interfaces and the gateway's own addresses:
-  // one that comes back is attached and written again.
-  void sweep(std::vector<EventBody>& ended);
+  // and the forwards had to tell, `most_told` events at about. Now and then it also looks after the interfaces and the
+  // gateway's own addresses: one that comes back is attached and written again.
+  void sweep(std::vector<EventBody>& ended, std::size_t most_told = std::numeric_limits<std::size_t>::max());
+  // What sweep() told is recorded where it must be: only now others may have those blocks, once held down.
+  void give_back();
 
   // Readable when the kernel tells of routes or neighbours; then heed_routes(), and now and then without a call: a
   // storm of changes is taken together.
   int routes_fd() const;
   void heed_routes();
 
+  // Waits for the programs under way: each number below the answer is in the ring by now, or never will be.
+  std::uint64_t settled_seq();
   // Takes the next sequence number for an event of the agent's own.
   std::uint64_t take_seq();
 

@@ -6,8 +6,9 @@
 namespace apnat {
 namespace {
 
+// The tick under way is not counted: it may be nearly over.
 std::uint32_t available_from(const Moment& now, std::uint32_t hold_down_ticks) {
-  const std::uint32_t then = now.ticks + hold_down_ticks;
+  const std::uint32_t then = now.ticks + hold_down_ticks + 1;
   return then == 0 ? 1 : then;  // 0 means "at once"
 }
 
@@ -40,9 +41,8 @@ bool end_mapping(const Place& place, SlotIn at, const MappingNow& seen, const Mo
   return true;
 }
 
-void end_block(const Place& place, unsigned number, const Moment& now, std::uint32_t hold_down_ticks,
-               std::vector<EventBody>& ended) {
-  port_block& block = place.tables->blocks[number];
+void tell_block_end(const Place& place, unsigned number, const Moment& now, std::vector<EventBody>& ended) {
+  const port_block& block = place.tables->blocks[number];
   PortBlockReleased event;
   event.pool = name_of(*place.pool);
   event.subscriber = subscriber_prefix(*place.pool, Ip4::from_network(load(block.subscriber)));
@@ -51,9 +51,19 @@ void end_block(const Place& place, unsigned number, const Moment& now, std::uint
   event.assigned_at = now.wall(load(block.assigned_at_ns));
   event.mappings_created = load(block.mappings_created);
   ended.emplace_back(std::move(event));
+}
+
+void free_block(const Place& place, unsigned number, const Moment& now, std::uint32_t hold_down_ticks) {
+  port_block& block = place.tables->blocks[number];
   store(block.available_from, available_from(now, hold_down_ticks));
   store(block.owner_plus_one, 0);
   if (load(place.external->blocks_owned) > 0) std::atomic_ref(place.external->blocks_owned).fetch_sub(1);
+}
+
+void end_block(const Place& place, unsigned number, const Moment& now, std::uint32_t hold_down_ticks,
+               std::vector<EventBody>& ended) {
+  tell_block_end(place, number, now, ended);
+  free_block(place, number, now, hold_down_ticks);
 }
 
 std::optional<unsigned> find_block(const subscriber& owner, std::uint32_t external_row, slot_range slots) {

@@ -40,8 +40,11 @@ inline slot_range block_slots(const struct pool& pool, unsigned number) {
 bool end_mapping(const Place& place, SlotIn at, const MappingNow& seen, const Moment& now, std::string_view reason,
                  std::vector<EventBody>& ended);
 
-// Gives block `number` back, to wait out its hold-down, and tells so. The owner goes last: only then may another
-// subscriber take it.
+// Tells that block `number` has no owner any more.
+void tell_block_end(const Place& place, unsigned number, const Moment& now, std::vector<EventBody>& ended);
+// Gives it back, to wait out its hold-down. The owner goes last: only then may another subscriber take it.
+void free_block(const Place& place, unsigned number, const Moment& now, std::uint32_t hold_down_ticks);
+// Both at once.
 void end_block(const Place& place, unsigned number, const Moment& now, std::uint32_t hold_down_ticks,
                std::vector<EventBody>& ended);
 

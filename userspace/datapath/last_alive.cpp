@@ -40,7 +40,9 @@ void LastAlive::mark(WallTime now, std::uint64_t next_seq, bool ended) const {
   std::error_code ignored;
   {
     std::ofstream file(next, std::ios::trunc);
-    if (!(file << seconds_of(now) << ' ' << next_seq << (ended ? " ended\n" : " running\n"))) return;
+    file << seconds_of(now) << ' ' << next_seq << (ended ? " ended\n" : " running\n");
+    // A full disk shows when the line leaves this process. Half a mark is worse than an old one.
+    if (!file.flush()) return;
   }
   std::filesystem::rename(next, file_, ignored);
 }

@@ -183,13 +183,13 @@ bool Lists::for_each_holder(const Filter& filter, const std::function<bool(const
   return true;
 }
 
-BlockView Lists::view_of(const Holder& holder, slot_range slots) const {
+BlockView Lists::view_of(const Holder& holder, slot_range slots, bool with_live_mappings) const {
   BlockView view{.pool = name_of(holder.pool),
                  .subscriber = holder.prefix,
                  .external_address = Ip4::from_network(holder.place.external->address),
                  .ports = ports_of_slots(holder.pool, slots),
                  .assigned_at = std::nullopt,
-                 .mappings = count_live(holder.place, slots),
+                 .mappings = with_live_mappings ? count_live(holder.place, slots) : 0,
                  .mappings_created = 0};
   if (holder.pool.assignment == ASSIGN_DYNAMIC) {
     const port_block& block = holder.place.tables->blocks[slots.first >> holder.pool.block_size_log2];
@@ -209,7 +209,7 @@ void Lists::blocks(const Filter& filter, const std::function<bool(const BlockVie
         const std::uint16_t slot = slot_of_port(holder.pool, *filter.external_port);
         if (slot < slots.first || slot > slots.last) continue;
       }
-      if (!each(view_of(holder, slots))) return false;
+      if (!each(view_of(holder, slots, filter.with_live_mappings))) return false;
     }
     return true;
   });

@@ -43,7 +43,7 @@ class Lists {
   bool live_at_address(const Place& place, const Filter& filter, const EachSlot& each) const;
   std::uint32_t count_live(const Place& place, slot_range slots) const;
   MappingView view_of(const Place& place, SlotIn at, const MappingNow& entry) const;
-  BlockView view_of(const Holder& holder, slot_range slots) const;
+  BlockView view_of(const Holder& holder, slot_range slots, bool with_live_mappings) const;
 
   const Datapath::Tables& tables_;
   const struct options& options_;

@@ -1,4 +1,4 @@
-// sweeper.cpp - the walk, and the two steps of giving a block back.
+// sweeper.cpp - the walk, and the three steps of giving a block back.
 #include "datapath/sweeper.h"
 
 #include <algorithm>
@@ -59,7 +59,37 @@ unsigned units_of(const struct pool& pool) {
   return SLOTS_PER_CLASS / kStretchSlots;
 }
 
+using BlockName = std::pair<std::uint32_t, std::uint32_t>;
+
+// The rows of a block that was closing when it was last seen; none: they are gone.
+std::optional<Place> place_of_block(const Rows& rows, const BlockName& name) {
+  if (name.first >= rows.external_addresses.size()) return std::nullopt;
+  external_address& external = rows.external_addresses[name.first];
+  const AddressRows* tables = rows.find_address(external);
+  if (!tables || external.pool_plus_one > rows.pools.size()) return std::nullopt;
+  const Place place{&rows.pools[external.pool_plus_one - 1], &external, tables};
+  if (place.pool->assignment != ASSIGN_DYNAMIC || name.second >= units_of(*place.pool)) return std::nullopt;
+  return place;
+}
+
+// The block is not among the subscriber's any more. The pairing stays: a subscriber that comes back gets its address
+// again while there is room.
+void forget_block(subscriber& owner, const Place& place, const BlockName& name) {
+  const auto b = find_block(owner, name.first, block_slots(*place.pool, name.second));
+  if (!b) return;
+  store(owner.block[*b], slot_range{0, 0});
+  std::atomic_ref(owner.closing).fetch_and(static_cast<__u8>(~(1U << *b)));
+  const bool none_left = std::ranges::all_of(owner.block, [](const slot_range& held) { return load(held.last) == 0; });
+  if (none_left && load(place.external->first_blocks) > 0) std::atomic_ref(place.external->first_blocks).fetch_sub(1);
+}
+
 }  // namespace
+
+// Whose it was when it began to close.
+bool Sweeper::is_still(const Place& place, const BlockName& name, const Closing& closing) {
+  const port_block& block = place.tables->blocks[name.second];
+  return load(block.owner_plus_one) == closing.owner_plus_one && load(block.assigned_seq) == closing.assigned_seq;
+}
 
 Place place_of(const Rows& rows, const struct pool& pool, std::uint32_t n, std::uint32_t* external_row) {
   Place place{.pool = &pool};
@@ -79,7 +109,7 @@ void Sweeper::sweep(const Rows& rows, const Settings& settings, const Moment& no
   break_old_locks(turn);
   const std::uint64_t budget = std::max(settings.slots_a_turn, slots_last_round_ / kTurnsARound);
   const Cursor start = cursor_;
-  for (std::uint64_t visited = 0; visited < budget;) {
+  for (std::uint64_t visited = 0; visited < budget && ended.size() < settings.most_told;) {
     const std::uint64_t cost = visit(turn);
     visited += cost;
     slots_this_round_ += cost;
@@ -135,7 +165,7 @@ std::uint64_t Sweeper::visit_block(const Turn& turn, const Place& place, std::ui
     begin_closing(turn, place, name);
     return slots_in(slots);
   }
-  // In use, yet marked by an agent that died between the two steps?
+  // In use, yet marked by an agent that died between the steps?
   subscriber* owner = turn.rows.find_subscriber(load(block.owner_plus_one) - 1);
   const auto b = owner ? find_block(*owner, external_row, slots) : std::nullopt;
   if (b && load(owner->closing) & 1U << *b) {
@@ -144,61 +174,73 @@ std::uint64_t Sweeper::visit_block(const Turn& turn, const Place& place, std::ui
   return slots_in(slots);
 }
 
+// The row keeps since when, or an agent that is killed again and again would never come to an end with any block. With
+// the bit set already, a dead one's grace period goes on.
 void Sweeper::begin_closing(const Turn& turn, const Place& place, BlockName name) {
-  const port_block& block = place.tables->blocks[name.second];
-  const Closing closing{load(block.owner_plus_one), load(block.assigned_seq), turn.now.ticks};
+  port_block& block = place.tables->blocks[name.second];
+  Closing closing{load(block.owner_plus_one), load(block.assigned_seq), turn.now.ticks, false};
   if (closing.owner_plus_one == 0) return;
   subscriber* owner = turn.rows.find_subscriber(closing.owner_plus_one - 1);
   const auto b = owner ? find_block(*owner, name.first, block_slots(*place.pool, name.second)) : std::nullopt;
-  if (b) std::atomic_ref(owner->closing).fetch_or(static_cast<__u8>(1U << *b));
+  const std::uint32_t since = load(block.available_from);
+  if (b && load(owner->closing) & 1U << *b && since != 0) {
+    closing.since = since;
+  } else {
+    store(block.available_from, turn.now.ticks);
+    if (b) std::atomic_ref(owner->closing).fetch_or(static_cast<__u8>(1U << *b));
+  }
+  const bool is_over = ticks_since(closing.since, turn.now.ticks) >= kGraceTicks;
+  if (is_over && !finish(turn, name, closing)) return;
+  closing.told = is_over;
   closing_[name] = closing;
 }
 
 void Sweeper::finish_closings(const Turn& turn) {
-  for (auto at = closing_.begin(); at != closing_.end();) {
-    if (ticks_since(at->second.since, turn.now.ticks) < kGraceTicks) {
+  for (auto at = closing_.begin(); at != closing_.end() && turn.ended.size() < turn.settings.most_told;) {
+    Closing& closing = at->second;
+    if (closing.told || ticks_since(closing.since, turn.now.ticks) < kGraceTicks) {
       ++at;
-      continue;
+    } else if (finish(turn, at->first, closing)) {
+      closing.told = true;
+      ++at;
+    } else {
+      at = closing_.erase(at);
     }
-    finish(turn, at->first, at->second);
-    at = closing_.erase(at);
   }
 }
 
-// The grace period is over: still nothing in it?
-void Sweeper::finish(const Turn& turn, const BlockName& name, const Closing& closing) {
-  if (name.first >= turn.rows.external_addresses.size()) return;
-  external_address& external = turn.rows.external_addresses[name.first];
-  const AddressRows* tables = turn.rows.find_address(external);
-  if (!tables || external.pool_plus_one > turn.rows.pools.size()) return;
-  const Place place{&turn.rows.pools[external.pool_plus_one - 1], &external, tables};
-  if (place.pool->assignment != ASSIGN_DYNAMIC || name.second >= units_of(*place.pool)) return;
-  const port_block& block = tables->blocks[name.second];
-  if (load(block.owner_plus_one) != closing.owner_plus_one || load(block.assigned_seq) != closing.assigned_seq) return;
-
-  const slot_range slots = block_slots(*place.pool, name.second);
-  subscriber* owner = turn.rows.find_subscriber(closing.owner_plus_one - 1);
+// The grace period is over. Still nothing in it? Then its end is told; false: it stays what it was.
+bool Sweeper::finish(const Turn& turn, const BlockName& name, const Closing& closing) {
+  const auto place = place_of_block(turn.rows, name);
+  if (!place) return false;
+  if (!is_still(*place, name, closing)) {  // another lease of it: its grace period begins now, if at all
+    port_block& block = place->tables->blocks[name.second];
+    if (load(block.owner_plus_one) != 0) store(block.available_from, turn.now.ticks);
+    return false;
+  }
+  const slot_range slots = block_slots(*place->pool, name.second);
   // No margin now: since the bit was set, whoever saw a mapping alive has long finished with it.
-  const Census census = take_census({place, turn.settings.options, turn.now, 0, turn.ended}, slots);
-  if (census.live == 0) return release(turn, place, name, owner, slots);
+  const Census census = take_census({*place, turn.settings.options, turn.now, 0, turn.ended}, slots);
+  if (census.live == 0) {
+    tell_block_end(*place, name.second, turn.now, turn.ended);
+    return true;
+  }
+  subscriber* owner = turn.rows.find_subscriber(closing.owner_plus_one - 1);
   const auto b = owner ? find_block(*owner, name.first, slots) : std::nullopt;
   if (b) std::atomic_ref(owner->closing).fetch_and(static_cast<__u8>(~(1U << *b)));
+  return false;
 }
 
-void Sweeper::release(const Turn& turn, const Place& place, const BlockName& name, subscriber* owner,
-                      slot_range slots) {
-  const auto b = owner ? find_block(*owner, name.first, slots) : std::nullopt;
-  if (b) {
-    store(owner->block[*b], slot_range{0, 0});
-    std::atomic_ref(owner->closing).fetch_and(static_cast<__u8>(~(1U << *b)));
-    const bool none_left =
-        std::ranges::all_of(owner->block, [](const slot_range& held) { return load(held.last) == 0; });
-    if (none_left && load(place.external->first_blocks) > 0) {
-      std::atomic_ref(place.external->first_blocks).fetch_sub(1);
-    }
-    // The pairing stays: a subscriber that comes back gets its address again while there is room.
-  }
-  end_block(place, name.second, turn.now, turn.settings.hold_down_ticks, turn.ended);
+std::size_t Sweeper::give_back(const Rows& rows, std::uint32_t hold_down_ticks, const Moment& now) {
+  return std::erase_if(closing_, [&](const auto& entry) {
+    const auto& [name, closing] = entry;
+    if (!closing.told) return false;
+    const auto place = place_of_block(rows, name);
+    if (!place || !is_still(*place, name, closing)) return true;
+    if (subscriber* owner = rows.find_subscriber(closing.owner_plus_one - 1)) forget_block(*owner, *place, name);
+    free_block(*place, name.second, now, hold_down_ticks);
+    return true;
+  });
 }
 
 // A lock is held for microseconds. One that is a second old has lost its holder.

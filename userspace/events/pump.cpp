@@ -13,21 +13,23 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       sinks_(sinks),
       followers_(followers),
       report_(std::move(report)),
-      sequencer_(source.consumed_seq(), [this](const Event& event) {
-        sinks_.accept(event);
-        followers_.accept(event);
-      }) {}
+      sequencer_(source.consumed_seq(),
+                 [this](const Event& event) {
+                   sinks_.accept(event);
+                   followers_.accept(event);
+                 }),
+      settled_(source.settled_seq()) {}
 
 bool Pump::turn() {
-  // Each record may bring a gap, and set free those that waited for it.
-  const std::size_t room = sinks_.room() - std::min(sinks_.room(), sequencer_.waiting());
-  const std::size_t at_most = std::min(kBatch, room / 2);
-  const bool is_all = read_batch(at_most) < at_most;
-  // What is still unread may be just what the sequencer waits for.
-  if (is_all || at_most == 0) stop_waiting();
+  // A record may set free many that waited for it: no more are handed on than the sinks can take. The others wait
+  // here, where there is room for a whole ring of them: what cannot be read cannot be known not to be missing.
+  const std::size_t at_most = std::min(kBatch, sinks_.room() / 2);
+  sequencer_.allow(sinks_.room() / 2);
+  const bool is_read_to_end = read_batch(at_most) < at_most;
+  if (is_read_to_end) stop_waiting();
   const bool is_written = settle();
-  is_level_ = is_written && is_all && sequencer_.waiting() == 0;
-  return is_written && (is_level_ || !is_all);
+  is_level_ = is_written && is_read_to_end && sequencer_.waiting() == 0;
+  return is_written && (is_level_ || sequencer_.has_next() || (!is_read_to_end && at_most > 0));
 }
 
 std::size_t Pump::read_batch(std::size_t at_most) {
@@ -39,9 +41,14 @@ std::size_t Pump::read_batch(std::size_t at_most) {
       [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
+// A number is missing only when the ring has nothing left to read: else its record may just wait there, behind a number
+// that we took ourselves.
 void Pump::stop_waiting() {
-  sequencer_.expire(clock_.monotonic_ns(), clock_.realtime());
-  if (source_.is_crowded()) sequencer_.give_up(clock_.realtime());
+  const WallTime now = clock_.realtime();
+  // What a dead agent took never comes. Whoever waited for it a second, and is killed sooner, would never go on.
+  sequencer_.give_up_below(settled_, now);
+  sequencer_.expire(clock_.monotonic_ns(), now);
+  if (source_.is_crowded()) sequencer_.give_up(now);
 }
 
 bool Pump::settle() {

@@ -26,6 +26,8 @@ class RecordSource {
   virtual void release() = 0;           // of everything read
   virtual bool is_crowded() const = 0;  // more than half full
   virtual std::uint64_t take_seq() = 0;
+  // Every number below it has its record in the ring, or will never have one. Asked once, at the start.
+  virtual std::uint64_t settled_seq() = 0;
   virtual std::uint64_t consumed_seq() const = 0;  // every event below it has reached the sinks
   virtual void set_consumed_seq(std::uint64_t below) = 0;
 };
@@ -47,8 +49,9 @@ class Pump {
   // An event of the agent's own. It is on its way; the next turn() writes it.
   void tell(EventBody body);
 
+  std::size_t room() const { return sinks_.room(); }
   // Is there room for more events of our own? False too while many wait for what is still in the ring: turn() first.
-  bool may_tell() const { return sequencer_.waiting() < kMostTold && sinks_.room() >= kBatch + kMostTold; }
+  bool may_tell() const { return sequencer_.waiting() < kMostTold && sinks_.room() >= kMostTold; }
   std::size_t held() const { return sequencer_.waiting(); }
   std::uint64_t lost() const { return sequencer_.lost(); }
 
@@ -71,6 +74,7 @@ class Pump {
   Followers& followers_;
   Report report_;
   Sequencer sequencer_;
+  std::uint64_t settled_;  // numbers that an agent before this one took, and did not live to tell
   bool is_level_ = false;
   std::optional<std::chrono::microseconds> clock_error_;
   std::uint64_t clock_error_read_ns_ = 0;

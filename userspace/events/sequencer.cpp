@@ -9,15 +9,15 @@ void Sequencer::put(Event event, std::uint64_t now_ns) {
   if (event.seq < next_) {
     if (take_from_gap(event.seq)) {
       --lost_;
-      hand_on_(event);
+      hand_on(event);
     } else {
       ++repeated_;
     }
     return;
   }
-  if (event.seq == next_) {  // the usual case: nothing is copied
+  if (event.seq == next_ && allowed_ > 0) {  // the usual case: nothing is copied
     ++next_;
-    hand_on_(event);
+    hand_on(event);
     hand_on_in_order();
     return;
   }
@@ -25,33 +25,47 @@ void Sequencer::put(Event event, std::uint64_t now_ns) {
   held_.try_emplace(seq, Held{std::move(event), now_ns});
 }
 
+void Sequencer::allow(std::size_t events) {
+  allowed_ = events;
+  hand_on_in_order();
+}
+
+void Sequencer::hand_on(const Event& event) {
+  if (allowed_ > 0) --allowed_;
+  hand_on_(event);
+}
+
 void Sequencer::hand_on_in_order() {
-  while (!held_.empty() && held_.begin()->first == next_) {
+  while (has_next() && allowed_ > 0) {
     ++next_;
-    hand_on_(held_.begin()->second.event);
+    hand_on(held_.begin()->second.event);
     held_.erase(held_.begin());
   }
 }
 
 // Each held record counts its own patience, so that many gaps in one burst end together, not one a second.
 void Sequencer::expire(std::uint64_t now_ns, WallTime gap_time) {
-  while (!held_.empty() && now_ns >= held_.begin()->second.since_ns + kPatienceNs) declare_gap(gap_time);
+  while (may_declare_gap() && now_ns >= held_.begin()->second.since_ns + kPatienceNs) declare_gap(gap_time);
 }
 
 void Sequencer::give_up(WallTime gap_time) {
-  while (!held_.empty()) declare_gap(gap_time);
+  while (may_declare_gap()) declare_gap(gap_time);
+}
+
+void Sequencer::give_up_below(std::uint64_t seq, WallTime gap_time) {
+  while (may_declare_gap() && held_.begin()->first <= seq) declare_gap(gap_time);
 }
 
 // The Gap stands in the stream where the missing numbers would: its own number is the first of them.
 void Sequencer::declare_gap(WallTime gap_time) {
   const std::uint64_t last = held_.begin()->first - 1;
-  hand_on_(Event{.seq = next_,
-                 .time = gap_time,
-                 .monotonic_ns = held_.begin()->second.event.monotonic_ns,
-                 .body = Gap{next_, last,
-                             "no record came: the event ring was full (on_log_failure says what was done instead), or "
-                             "an agent was killed while it held them"},
-                 .clock_error = held_.begin()->second.event.clock_error});
+  hand_on(Event{.seq = next_,
+                .time = gap_time,
+                .monotonic_ns = held_.begin()->second.event.monotonic_ns,
+                .body = Gap{next_, last,
+                            "no record came: the event ring was full (on_log_failure says what was done instead), or "
+                            "an agent was killed while it held them"},
+                .clock_error = held_.begin()->second.event.clock_error});
   lost_ += last - next_ + 1;
   gaps_[next_] = last;
   if (gaps_.size() > kGapsRemembered) gaps_.erase(gaps_.begin());

@@ -42,3 +42,18 @@ TEST_CASE("a number that may have been given is not given again by new tables", 
   CHECK(alive.numbers().told == 41);
   std::filesystem::remove_all(name);
 }
+
+TEST_CASE("a full disk leaves the mark that is there", "[LOG-6][CGN-19][last_alive]") {
+  char name[] = "/tmp/apnat-alive-XXXXXX";
+  REQUIRE(::mkdtemp(name));
+  const std::filesystem::path folder(name);
+  const LastAlive alive(folder);
+  const WallTime now(std::chrono::seconds(1'700'000'000));
+
+  alive.mark(now, 41, false);
+  std::filesystem::create_symlink("/dev/full", folder / "last_alive.next");
+  alive.mark(now + 5s, 77, false);
+  CHECK(alive.within(120s, now + 1s));
+  CHECK(alive.numbers().told == 41);
+  std::filesystem::remove_all(folder);
+}

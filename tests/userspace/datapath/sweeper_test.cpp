@@ -20,7 +20,6 @@ Sweeper::Settings settings() {
   settings.options.tcp_transitory_ticks = kTransitory;
   settings.options.icmp_ticks = kIcmp;
   settings.block_idle_ticks = kIdle;
-  settings.hold_down_ticks = kHoldDown;
   return settings;
 }
 
@@ -28,11 +27,12 @@ Moment at(std::uint32_t ticks) {
   return {.ticks = ticks, .tai_ns = 1'700'000'100'000'000'000, .tai_offset = std::chrono::seconds(37)};
 }
 
-// One turn; what it told.
+// One turn; what it told. It is recorded at once.
 std::vector<EventBody> turn(Sweeper& sweeper, MemoryRows& world, std::uint32_t now,
                             const Sweeper::Settings& chosen = settings()) {
   std::vector<EventBody> ended;
   sweeper.sweep(world.rows(), chosen, at(now), ended);
+  sweeper.give_back(world.rows(), kHoldDown, at(now));
   return ended;
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("a forward outlives every lifetime", "[sweeper]") {
   CHECK(world.at(CLASS_TCP, kSlot).key != 0);
 }
 
-TEST_CASE("an idle block goes back in two steps and waits out its hold-down", "[sweeper][CGN-14][CGN-18][LOG-3]") {
+TEST_CASE("an idle block goes back step by step and waits out its hold-down", "[sweeper][CGN-14][CGN-18][LOG-3]") {
   MemoryRows world;
   Sweeper sweeper;
   world.give_block(3, 0, kBlock);
@@ -121,7 +121,7 @@ TEST_CASE("an idle block goes back in two steps and waits out its hold-down", "[
   CHECK(released.mappings_created == 5);
 
   CHECK(world.block(kBlock).owner_plus_one == 0);
-  CHECK(world.block(kBlock).available_from == then + kHoldDown);
+  CHECK(world.block(kBlock).available_from == then + kHoldDown + 1);
   CHECK(world.owner(3).block[0].last == 0);
   CHECK(world.owner(3).closing == 0);
   CHECK(world.external().blocks_owned == 0);
@@ -192,6 +192,58 @@ TEST_CASE("the next agent undoes or finishes what one that died left half done",
   const auto ended = turn(next, world, kTestNow + 2 * kSecond);
   REQUIRE(ended.size() == 1);
   CHECK(std::get<PortBlockReleased>(ended[0]).subscriber == Prefix(MemoryRows::address_of(4), 32));
+}
+
+TEST_CASE("a block stays taken until its release is recorded; the next agent tells it again", "[sweeper][LOG-3]") {
+  MemoryRows world;
+  world.give_block(3, 0, kBlock);
+  std::vector<EventBody> told;
+  {
+    Sweeper killed;
+    killed.sweep(world.rows(), settings(), at(kTestNow), told);
+    killed.sweep(world.rows(), settings(), at(kTestNow + 2 * kSecond), told);
+    REQUIRE(told.size() == 1);
+  }
+  CHECK(world.block(kBlock).owner_plus_one == 4);
+  CHECK(world.owner(3).block[0].last != 0);
+  CHECK(world.owner(3).closing == 1);
+
+  Sweeper next;
+  next.sweep(world.rows(), settings(), at(kTestNow + 3 * kSecond), told);
+  REQUIRE(told.size() == 2);
+  CHECK(std::get<PortBlockReleased>(told[1]).assigned_at == std::get<PortBlockReleased>(told[0]).assigned_at);
+  CHECK(next.give_back(world.rows(), kHoldDown, at(kTestNow + 3 * kSecond)) == 1);
+  CHECK(world.block(kBlock).owner_plus_one == 0);
+  CHECK(world.block(kBlock).available_from == kTestNow + 3 * kSecond + kHoldDown + 1);
+  CHECK(next.give_back(world.rows(), kHoldDown, at(kTestNow + 4 * kSecond)) == 0);
+}
+
+TEST_CASE("agents that are killed every second give blocks back all the same", "[sweeper][CGN-14]") {
+  MemoryRows world;
+  world.give_block(3, 0, kBlock);
+  std::size_t told = 0;
+  for (std::uint32_t second = 0; second < 4; ++second) {
+    Sweeper short_lived;
+    told += turn(short_lived, world, kTestNow + second * kSecond).size();
+  }
+  CHECK(told == 1);
+  CHECK(world.block(kBlock).owner_plus_one == 0);
+}
+
+TEST_CASE("no more ends in a turn than can be told", "[sweeper][LOG-6]") {
+  MemoryRows world;
+  Sweeper sweeper;
+  for (unsigned n = 0; n < 20; ++n) world.give_block(n, 0, 20 + n);
+  Sweeper::Settings few = settings();
+  few.most_told = 5;
+  turn(sweeper, world, kTestNow, few);
+  std::size_t told = 0;
+  for (std::uint32_t second = 2; second < 6; ++second) {
+    const auto ended = turn(sweeper, world, kTestNow + second * kSecond, few);
+    CHECK(ended.size() <= 5);
+    told += ended.size();
+  }
+  CHECK(told == 20);
 }
 
 TEST_CASE("a block whose subscriber does not know of it is given back", "[sweeper]") {

@@ -18,6 +18,7 @@ struct FakeRing final : RecordSource {
   std::size_t position = 0;          // of them, read
   std::uint64_t next = 0;
   std::uint64_t consumed = 0;
+  std::uint64_t settled = 0;
   bool crowded = false;
 
   void write(std::uint64_t seq) {
@@ -39,6 +40,7 @@ struct FakeRing final : RecordSource {
   }
   bool is_crowded() const override { return crowded; }
   std::uint64_t take_seq() override { return next++; }
+  std::uint64_t settled_seq() override { return settled; }
   std::uint64_t consumed_seq() const override { return consumed; }
   void set_consumed_seq(std::uint64_t below) override { consumed = below; }
 };
@@ -260,4 +262,48 @@ TEST_CASE("no sink writes an event before the first one has it on disk, and the 
   CHECK(agent.ring.records.empty());
   agent.sinks.keep_only({});
   CHECK(agent.sinks.figures().size() == 1);
+}
+
+TEST_CASE("an agent does not wait for the numbers that a dead one took", "[LOG-6]") {
+  Fixture agent;
+  agent.ring.write(7);  // 0 to 6 were an agent's own, and it was killed
+  agent.ring.settled = 8;
+  agent.start();
+  CHECK(agent.pump->turn());
+  CHECK(agent.written == std::vector<std::uint64_t>{0, 7});  // the gap, and the event
+  CHECK(agent.ring.records.empty());
+  CHECK(agent.ring.consumed == 8);
+
+  // One that was taken since is waited for, as always.
+  agent.ring.write(10);
+  CHECK_FALSE(agent.pump->turn());
+  CHECK(agent.ring.records.size() == 1);
+}
+
+TEST_CASE("a number is not missing while its record may still be in the ring", "[LOG-6]") {
+  Fixture agent;
+  agent.disk->limit = 100;  // little is read at once
+  agent.ring.crowded = true;
+  for (std::uint64_t seq = 0; seq < 5'000; ++seq) agent.ring.write(seq);
+  agent.pump->tell(AgentStopped{"behind all of them"});
+  for (int turns = 0; turns < 300 && !agent.ring.records.empty(); ++turns) {
+    agent.clock.advance(2s);
+    agent.pump->turn();
+  }
+  CHECK(agent.pump->lost() == 0);
+  CHECK(agent.written.size() == 5'001);
+  CHECK(std::ranges::is_sorted(agent.written));
+}
+
+TEST_CASE("more records behind a missing number than the sinks have room for: the stream goes on", "[LOG-6]") {
+  Fixture agent;
+  agent.disk->limit = 100;
+  for (std::uint64_t seq = 1; seq < 1'000; ++seq) agent.ring.write(seq);  // 0 never comes
+  for (int turns = 0; turns < 100 && !agent.ring.records.empty(); ++turns) {
+    agent.clock.advance(2s);
+    agent.pump->turn();
+  }
+  CHECK(agent.pump->lost() == 1);
+  CHECK(agent.written.size() == 1'000);  // the gap, and all the others
+  CHECK(std::ranges::is_sorted(agent.written));
 }

@@ -43,6 +43,12 @@ TEST_CASE("an assignment and its release are one lease, in either order and howe
   CHECK(fused({released, assigned, released, assigned, assigned}) == std::vector{released});
 }
 
+TEST_CASE("a release that the next agent tells again ends the lease when it says", "[LOG-3]") {
+  const Lease released = lease("100.64.0.1", 100, 200), again = lease("100.64.0.1", 100, 203);
+  CHECK(fused({lease("100.64.0.1", 100), released, again}) == std::vector{again});
+  CHECK(fused({again, released}) == std::vector{again});
+}
+
 TEST_CASE("leases of others, of other ports and of other times stay apart") {
   const std::vector<Lease> leases = {lease("100.64.0.1", 100, 200), lease("100.64.0.2", 400, 500),
                                      lease("100.64.0.1", 700, 800), lease("100.64.0.1", 100, 200, 3)};
