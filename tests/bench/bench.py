@@ -18,6 +18,7 @@ import document
 import figures as figures_module
 import lab
 import plot
+import records
 from lab import BenchError, inside, measuring_on, namespace_of, run
 
 SIZES = {"1": 1, "1k": 1 << 10, "100k": 1 << 17, "1m": 1 << 20}
@@ -208,6 +209,10 @@ class Bench:
                 return result
         raise BenchError(f"{device}: {result['arrived']} of {result['sent']} fragments arrived")
 
+    def measure_records(self):
+        say(f"every connection recorded, {self.rounds} rounds")
+        records.Records(self).measure()
+
     def add_rates(self):
         """The same end-to-end figures as packets a second on one core."""
         for name in [name for name in self.figures.samples if name.startswith("e2e.")]:
@@ -230,16 +235,21 @@ class Bench:
             self.apnat = lab.TranslatorAlone(self.binaries, self.bpffs, self.others)
         self.apnat.start()
 
-    def go(self):
+    def sections(self):
+        """In the order they are measured in."""
+        sections = {"memory": self.measure_memory_and_start, "end_to_end": self.measure_end_to_end,
+                    "testrun": self.measure_test_runs, "reassembler": self.measure_reassembler}
+        if self.with_agent:
+            sections |= {"fragments": self.measure_fragments, "records": self.measure_records}
+        return sections
+
+    def go(self, only):
         with lab.RoomyConntrack():
             try:
                 self.lay_out()
-                self.measure_memory_and_start()
-                self.measure_end_to_end()
-                self.measure_test_runs()
-                self.measure_reassembler()
-                if self.with_agent:
-                    self.measure_fragments()
+                for name, measure in self.sections().items():
+                    if only in (None, name):
+                        measure()
                 self.add_rates()
             finally:
                 if self.apnat:
@@ -266,12 +276,14 @@ def parse_options():
         prog="bench", description="Cost per packet of the gateway, beside plain XDP forwarding, kernel forwarding "
         "and nftables SNAT on the same machine in the same run.",
         epilog="example: sudo tools/bench --quick --json /tmp/bench.json")
-    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer sizes: under 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="3 rounds, fewer sizes: about 6 minutes")
     parser.add_argument("--rounds", type=int, help="samples of each figure (7; --quick: 3)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     parser.add_argument("--plot", metavar="FILE", help="write the plot here (default: build/performance.svg)")
     parser.add_argument("--document", metavar="FILE", help="put the result into this copy of docs/performance.md")
     parser.add_argument("--no-agent", action="store_true", help="the translator without apnatd, for tuning it")
+    parser.add_argument("--only", metavar="SECTION",
+                        help="memory, end_to_end, testrun, reassembler, fragments or records")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
     parser.add_argument("--build", help=argparse.SUPPRESS, required=True)
     return parser.parse_args()
@@ -308,7 +320,7 @@ def main():
     try:
         bench = Bench(options, directory)
         machine = figures_module.machine(bench.processor)
-        bench.go()
+        bench.go(options.only)
         return 1 if report(bench, machine, options) and options.strict else 0
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)

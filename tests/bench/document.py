@@ -12,6 +12,10 @@ COLUMNS = {"1": "1", "1k": "1 k", "100k": "100 k", "1m": "1 M", "new": "all new"
            "imix.1m": "IMIX, 1 M"}
 RUN_COLUMNS = {"1": "1", "1k": "1 k", "32k": "32 k", "1m": "1 M", "2m": "2 M", "new": "all new"}
 
+LOGGERS = {"apnat": "**apnat**", "conntrack": "`conntrack -E`", "ulogd": "ulogd2"}
+LOGGER_COLUMNS = {"connections": "connections/s", "rate": "records/s", "processor": "ns of processor a record",
+                  "lost": "lost", "bytes_each": "bytes a connection", "bytes_a_day": "bytes a subscriber and day"}
+
 
 def row(cells):
     return "| " + " | ".join(cells) + " |"
@@ -36,6 +40,18 @@ def rest(figures):
     return lines
 
 
+def loggers(figures):
+    """Every connection recorded, if that was measured."""
+    if not figures.has("records.apnat.rate"):
+        return []
+    history = [f"{figures.median(f'records.apnat.history.{column}'):,.0f}" for column in ("bytes_each", "bytes_a_day")]
+    return ["Every connection recorded, its begin and its end; the loggers on one core, medians:", "",
+            *table(figures, LOGGERS, LOGGER_COLUMNS, "records"),
+            row(["... its history", "", "", "", "", *history]), "",
+            f"An established packet costs {figures.median('e2e.apnat.1k.quiet'):,.0f} ns while the agent has nothing to do, "
+            f"{figures.median('e2e.apnat.1k.logging'):,.0f} ns while it works at that rate.", ""]
+
+
 def limits(figures):
     return ["```", *figures_module.verdict_lines(figures)[0], "```"]
 
@@ -52,6 +68,7 @@ def markdown(figures, machine):
         "![cost against number of mappings](performance.svg)", "",
         "The translator alone, ns per packet, route look-up included, by number of mappings:", "",
         *table(figures, {"outbound": "outbound", "inbound": "inbound"}, RUN_COLUMNS, "testrun"), "",
+        *loggers(figures),
         *rest(figures), "",
         "Against what was asked of it:", "",
         *limits(figures), ""])

@@ -46,6 +46,21 @@ struct feed_settings {
   __u32 device; /* live frames: ifindex to send them out of */
 };
 
+/* How fast new connections come: no faster than one each `picoseconds`, and none while the gateway's event ring holds
+ * more than `most_waiting` bytes. The rest is what came of it. */
+struct feed_pace {
+  __u64 picoseconds;
+  __u64 most_waiting; /* 0: there is no ring */
+  __u64 first;        /* cursor positions: from here */
+  __u64 end;          /* to here, and then nothing is sent */
+  __u64 started_ns;   /* answers */
+  __u64 finished_ns;
+  __u64 emptied_ns;    /* the ring, after the last one */
+  __u64 least_waiting; /* once the ring was full */
+  __u32 was_full;
+  __u32 reserved;
+};
+
 /* An external endpoint that inbound packets are sent to. */
 struct feed_endpoint {
   __be32 address;

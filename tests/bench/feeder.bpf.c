@@ -14,12 +14,15 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include <apnat/tables.h>
+
 #include "feed.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 volatile struct feed_settings settings = {};
 volatile __u64 cursor;
+volatile struct feed_pace pace = {};
 volatile __u64 arrived;
 static volatile __u32 imix_position;
 
@@ -37,6 +40,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct feed_endpoint);
 } endpoints SEC(".maps");
+
+/* The gateway's own, handed to us before we are loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENT_RING_BYTES);
+} gateway_events SEC(".maps");
 
 /* Where the words of the headers stand: the IPv4 header's at 14, which is 2 mod 4. A word is stored by its offset,
  * since a packed struct would be written in halves. */
@@ -177,8 +186,7 @@ int nothing(struct xdp_md *ctx)
 	return ctx->data ? XDP_DROP : XDP_ABORTED;
 }
 
-SEC("xdp")
-int generate(struct xdp_md *ctx)
+static __always_inline int send_next(struct xdp_md *ctx)
 {
 	void *frame = headers(ctx);
 	struct addressing a = next_outbound();
@@ -187,6 +195,44 @@ int generate(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	write_frame(frame, &a, settings.frame_bytes);
 	return bpf_redirect(settings.device, 0);
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	return send_next(ctx);
+}
+
+/* May the next connection be opened now? */
+static __always_inline int is_due(void)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 waiting = pace.most_waiting ? bpf_ringbuf_query(&gateway_events, BPF_RB_AVAIL_DATA) : 0;
+
+	if (cursor >= pace.end) {
+		if (!waiting && !pace.emptied_ns)
+			pace.emptied_ns = now;
+		return 0;
+	}
+	if (!pace.started_ns)
+		pace.started_ns = now;
+	if (pace.was_full && waiting < pace.least_waiting)
+		pace.least_waiting = waiting;
+	if (pace.most_waiting && waiting > pace.most_waiting) {
+		pace.was_full = 1;
+		return 0;
+	}
+	if ((now - pace.started_ns) * 1000 < (cursor - pace.first) * pace.picoseconds)
+		return 0;
+	pace.finished_ns = now;
+	return 1;
+}
+
+/* New connections at a pace. A test run cannot wait: what comes too early is not sent. */
+SEC("xdp")
+int generate_paced(struct xdp_md *ctx)
+{
+	return is_due() ? send_next(ctx) : XDP_DROP;
 }
 
 static __always_inline __u32 next_imix_bytes(void)

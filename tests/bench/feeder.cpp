@@ -53,6 +53,10 @@ class Stopwatch {
   Nanoseconds started_;
 };
 
+double seconds_between(std::uint64_t from_ns, std::uint64_t to_ns) {
+  return 1e-9 * static_cast<double>(to_ns - from_ns);
+}
+
 std::optional<double> difference(std::optional<double> whole, std::optional<double> part) {
   if (!whole || !part) return std::nullopt;
   return *whole - *part;
@@ -72,9 +76,16 @@ Feeder::~Feeder() = default;
 
 void Feeder::Destroy::operator()(feeder_bpf* skeleton) const { feeder_bpf::destroy(skeleton); }
 
-Result<Feeder> Feeder::load() {
+Result<Feeder> Feeder::load() { return load(false, -1); }
+Result<Feeder> Feeder::load_paced(int ring) { return load(true, ring); }
+
+Result<Feeder> Feeder::load(bool paced, int ring) {
   Feeder feeder(feeder_bpf::open());
   if (!feeder.skeleton_) return fail(errno, "open the feeder");
+  auto& events = feeder.skeleton_->maps.gateway_events;
+  bpf_program__set_autoload(feeder.skeleton_->progs.generate_paced, paced);
+  bpf_map__set_autocreate(events, paced);
+  if (ring >= 0 && bpf_map__reuse_fd(events, ring) != 0) return fail(errno, "share the gateway's event ring");
   // One table of programs takes only those of one attach type, and the agent loads its translator with none.
   auto& programs = feeder.skeleton_->progs;
   for (bpf_program* program : {programs.feed_outbound, programs.feed_inbound, programs.nothing})
@@ -154,29 +165,54 @@ Result<Cost> Feeder::run(Way way, feed_target target, unsigned ifindex, std::uin
   return cost;
 }
 
-// The time is the kernel's own, taken round the loop alone: setting live frames up and down waits for RCU, and some
+// Answers the kernel's own time, taken round the loop alone: setting live frames up and down waits for RCU, and some
 // kernels do not account softirqs to the thread they run in.
-Result<Cost> Feeder::run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch) {
-  auto& programs = skeleton_->progs;
-  const bool small = kind == LiveKind::small;
-  const bpf_program* const generators[] = {programs.generate, programs.generate_imix, programs.generate_fragments};
-  const int program = bpf_program__fd(generators[static_cast<int>(kind)]);
+Result<std::uint32_t> Feeder::send_live(int program, std::uint32_t bytes, std::uint32_t packets, std::uint32_t batch) {
   std::array<std::uint8_t, LARGE_FRAME_BYTES> frame{};
   bpf_test_run_opts options{};
   options.sz = sizeof(options);
   options.data_in = frame.data();
-  options.data_size_in = small ? SMALL_FRAME_BYTES : LARGE_FRAME_BYTES;
+  options.data_size_in = bytes;
   options.repeat = static_cast<int>(packets);
   options.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
   options.batch_size = batch;
-  skeleton_->bss->settings.frame_bytes = options.data_size_in;
-  skeleton_->bss->settings.device = device;
-
-  const Stopwatch watch(counters_);
+  skeleton_->bss->settings.frame_bytes = static_cast<std::uint16_t>(bytes);
   if (bpf_prog_test_run_opts(program, &options) != 0) return fail(errno, "send live frames");
+  return options.duration;
+}
+
+Result<Cost> Feeder::run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch) {
+  auto& programs = skeleton_->progs;
+  const bpf_program* const generators[] = {programs.generate, programs.generate_imix, programs.generate_fragments};
+  const int program = bpf_program__fd(generators[static_cast<int>(kind)]);
+  skeleton_->bss->settings.device = device;
+  const Stopwatch watch(counters_);
+  const std::uint32_t ns =
+      TRY(send_live(program, kind == LiveKind::small ? SMALL_FRAME_BYTES : LARGE_FRAME_BYTES, packets, batch));
   Cost cost = watch.per_packet(packets);
-  cost.ns = options.duration;
+  cost.ns = ns;
   return cost;
+}
+
+Result<Feeder::Paced> Feeder::run_paced(unsigned device, std::uint32_t packets, Pace wanted) {
+  constexpr std::uint32_t kAttempts = 1 << 23;  // a call waits for RCU, which may take longer than a ring lasts
+  auto& bss = *skeleton_->bss;
+  bss.settings.device = device;
+  bss.pace = {};
+  bss.pace.picoseconds = wanted.a_second > 0 ? static_cast<std::uint64_t>(1e12 / wanted.a_second) : 0;
+  bss.pace.most_waiting = bss.pace.least_waiting = wanted.most_waiting;
+  bss.pace.first = bss.cursor;
+  bss.pace.end = bss.cursor + packets;
+  const int program = bpf_program__fd(skeleton_->progs.generate_paced);
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  while (bss.cursor < bss.pace.end) {
+    TRY(send_live(program, SMALL_FRAME_BYTES, kAttempts, 64));
+    if (std::chrono::steady_clock::now() > patience) return fail("not all could be sent: is the event ring stuck?");
+  }
+  return Paced{
+      seconds_between(bss.pace.started_ns, bss.pace.finished_ns),
+      bss.pace.emptied_ns ? std::optional(seconds_between(bss.pace.started_ns, bss.pace.emptied_ns)) : std::nullopt,
+      bss.pace.least_waiting};
 }
 
 Result<void> Feeder::sink_at(unsigned device) {

@@ -45,6 +45,8 @@ enum class LiveKind { small, imix, fragments };
 class Feeder {
  public:
   static Result<Feeder> load();
+  // One that opens connections at a pace; `ring` is the gateway's event ring, or -1.
+  static Result<Feeder> load_paced(int ring);
   Feeder(Feeder&&) noexcept;
   ~Feeder();
 
@@ -65,6 +67,17 @@ class Feeder {
 
   // Live frames out of `device`. Cost is time until all that this processor had to do with them is done.
   Result<Cost> run_live(LiveKind kind, unsigned device, std::uint32_t packets, std::uint32_t batch);
+  // New connections out of `device`, until so many were sent.
+  struct Pace {
+    double a_second = 0;             // 0: as many as go
+    std::uint64_t most_waiting = 0;  // bytes in the gateway's event ring
+  };
+  struct Paced {
+    double seconds = 0;               // from the first to the last
+    std::optional<double> emptied;    // to when the ring was empty again, if that was seen
+    std::uint64_t least_waiting = 0;  // bytes, once the ring was full
+  };
+  Result<Paced> run_paced(unsigned device, std::uint32_t packets, Pace pace);
   // Takes frames out where they arrive, and counts them.
   Result<void> sink_at(unsigned device);
   std::uint64_t arrived() const;
@@ -75,6 +88,8 @@ class Feeder {
     void operator()(feeder_bpf* skeleton) const;
   };
   explicit Feeder(feeder_bpf* skeleton);
+  static Result<Feeder> load(bool paced, int ring);
+  Result<std::uint32_t> send_live(int program, std::uint32_t bytes, std::uint32_t packets, std::uint32_t batch);
 
   std::unique_ptr<feeder_bpf, Destroy> skeleton_;
   PerfCounters counters_;

@@ -20,6 +20,7 @@ struct Options {
   std::uint64_t records = 2'000'000;
   std::uint64_t per_day = 1'200'000;  // 100,000 subscribers, six blocks a day each
   unsigned questions = 1'000;
+  unsigned subscriber_questions = 25;
   unsigned batch = 4'096;
   bool mappings = false;
 };
@@ -183,6 +184,30 @@ int ask_all(const Options& options, const HistoryView& view, const Subscribers& 
   return wrong == 0 ? 0 : 1;
 }
 
+// What one subscriber had, that day: every page of the day is read, and of the one before what was open.
+int ask_subscribers(const Options& options, const HistoryView& view, const Subscribers& subscribers) {
+  constexpr Micros kDay = 86'400'000'000;
+  std::mt19937_64 random(11);
+  Archive archive;
+  std::vector<double> took;
+  unsigned wrong = 0;
+  for (unsigned i = 0; i < options.subscriber_questions && !subscribers.asked().empty(); ++i) {
+    const auto& asked = subscribers.asked()[random() % subscribers.asked().size()];
+    const Micros day = asked.who.at / kDay * kDay;
+    const auto start = std::chrono::steady_clock::now();
+    const auto found = archive.what_had(view, {Prefix(asked.holder, 32), day, day + kDay});
+    took.push_back(seconds_since(start) * 1'000);
+    wrong += !found || std::ranges::none_of(found->candidates, [&](const Candidate& candidate) {
+      return candidate.external_address == asked.who.address && candidate.ports.front().contains(*asked.who.port);
+    });
+  }
+  if (took.empty()) return 0;
+  std::ranges::sort(took);
+  fmt::print("a subscriber's day: {} questions, median {:.0f} ms, longest {:.0f} ms; wrong: {}\n", took.size(),
+             took[took.size() / 2], took.back(), wrong);
+  return wrong == 0 ? 0 : 1;
+}
+
 int run(const Options& options) {
   HandWoundClock clock(WallTime(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1)));
   auto store = HistoryStore::open({options.folder, "bench"}, clock);
@@ -200,7 +225,8 @@ int run(const Options& options) {
              records / (times.writing + times.upkeep), static_cast<double>(figures.bytes) / records);
   const HistoryView view = (*store)->view(clock.realtime());
   show_plan(view);
-  return ask_all(options, view, subscribers);
+  const int wrong = ask_all(options, view, subscribers);
+  return ask_subscribers(options, view, subscribers) + wrong;
 }
 
 }  // namespace
@@ -212,6 +238,7 @@ int main(int argc, char** argv) {
   app.add_option("--records", options.records)->capture_default_str();
   app.add_option("--per-day", options.per_day, "records a day of the history")->capture_default_str();
   app.add_option("--questions", options.questions)->capture_default_str();
+  app.add_option("--subscriber-questions", options.subscriber_questions)->capture_default_str();
   app.add_option("--batch", options.batch, "records a commit")->capture_default_str();
   app.add_flag("--mappings", options.mappings, "mapping records instead of blocks");
   CLI11_PARSE(app, argc, argv);

@@ -45,7 +45,18 @@ def on_processor(processors, niceness=0):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, processors)
         os.nice(niceness)
+        if niceness < 0:
+            precede_other_sessions(niceness)
     return settle
+
+
+def precede_other_sessions(niceness):
+    """Where sessions are scheduled as groups (sched_autogroup_enabled), niceness counts inside one only: a session of our
+    own, and that one's niceness."""
+    os.setsid()
+    if os.path.exists("/proc/self/autogroup"):
+        with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+            file.write(str(niceness))
 
 
 def measuring_on(processor):
@@ -128,8 +139,13 @@ def start_nftables():
     namespace = namespace_of("nft")
     run(*inside(namespace, "ethtool", "-K", "inside", "gro", "on"))
     run(*inside(namespace, "nft", "-f", "-"), input=NFTABLES_RULES)
-    run(*inside(namespace, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=600",
-                "net.netfilter.nf_conntrack_udp_timeout_stream=600"))
+    set_udp_timeout(600)
+
+
+def set_udp_timeout(seconds):
+    """Of conntrack's new entries."""
+    run(*inside(namespace_of("nft"), "sysctl", "-qw", f"net.netfilter.nf_conntrack_udp_timeout={seconds}",
+                f"net.netfilter.nf_conntrack_udp_timeout_stream={seconds}"))
 
 
 def forget_connections():
@@ -166,7 +182,7 @@ name = "bench"
 [paths]
 socket = "{directory}/apnatd.sock"
 bpffs = "{bpffs}/apnat"
-state = "{directory}/state"
+state = "{state}"
 
 [interfaces]
 internal = ["inside"]
@@ -181,13 +197,16 @@ assignment = "dynamic"
 ports = "1024-65535"
 block_size = 512
 max_blocks = 8
+log = "{log}"
 
 [timeouts]
-udp = 3600
+allow_below_rfc = true
+udp = {udp_timeout}
+block_idle = {block_idle}
 
 [[event_sink]]
 type = "file"
-path = "{directory}/events.jsonl"
+path = "{state}/events.jsonl"
 """
 
 
@@ -201,22 +220,29 @@ class Apnat:
         self.processors = processors
         self.agent = None
         self.configuration = f"{directory}/apnatd.toml"
-        os.makedirs(f"{directory}/state", exist_ok=True)
-        with open(self.configuration, "w", encoding="ascii") as file:
-            file.write(AGENT_CONFIGURATION.format(directory=directory, bpffs=bpffs))
+        self.configure(f"{directory}/state")
         add_gateway("apnat")
+
+    def configure(self, state, log="blocks", udp_timeout=3600, block_idle=600):
+        """For the next start. `state` is where history and events go."""
+        self.state = state
+        os.makedirs(state, exist_ok=True)
+        with open(self.configuration, "w", encoding="ascii") as file:
+            file.write(AGENT_CONFIGURATION.format(directory=self.directory, bpffs=os.path.dirname(self.pins),
+                                                  state=state, log=log, udp_timeout=udp_timeout,
+                                                  block_idle=block_idle))
 
     def natctl(self, *words):
         return subprocess.run((f"{self.binaries}/natctl", "--socket", f"{self.directory}/apnatd.sock", *words),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
-    def start(self):
+    def start(self, niceness=0):
         """Returns how many seconds it took until it answered."""
         with open(f"{self.directory}/apnatd.log", "a", encoding="ascii") as log:
             started = time.monotonic()
             self.agent = subprocess.Popen(
                 inside(namespace_of("apnat"), f"{self.binaries}/apnatd", "--config", self.configuration),
-                stdout=log, stderr=log, preexec_fn=on_processor(self.processors))
+                stdout=log, stderr=log, preexec_fn=on_processor(self.processors, niceness))
         while self.natctl("status").returncode != 0:
             if self.agent.poll() is not None or time.monotonic() - started > 60:
                 raise BenchError(f"apnatd does not answer:\n{self.last_words()}")
@@ -246,14 +272,19 @@ class Apnat:
             self.agent.wait()
             self.agent = None
 
-    def begin_anew(self):
-        """A node that has never run before: no mapping, and no port that was in use a moment ago and is held down."""
+    def detach(self):
+        """Off its interfaces; the agent writes what it still has to, and ends."""
         done = self.natctl("detach", "--yes")
         if done.returncode != 0:
             raise BenchError(f"natctl detach: {done.stderr.strip()}")
-        self.kill()
-        shutil.rmtree(f"{self.directory}/state")
-        os.makedirs(f"{self.directory}/state")
+        self.agent.wait(timeout=60)
+        self.agent = None
+
+    def begin_anew(self):
+        """A node that has never run before: no mapping, and no port that was in use a moment ago and is held down."""
+        self.detach()
+        shutil.rmtree(self.state)
+        os.makedirs(self.state)
         self.start()
 
 

@@ -19,6 +19,9 @@
 namespace apnat {
 namespace {
 
+// Several times as many turns as a full ring needs.
+constexpr int kMostTurns = 16;
+
 // How often what is stuck is tried again, and the ring looked at though nobody rang.
 constexpr auto kRetry = std::chrono::milliseconds(200);
 
@@ -193,7 +196,7 @@ Result<Daemon::End> Daemon::run() {
 
 void Daemon::announce_stop() {
   pump_->tell(AgentStopped{stop_reason_});
-  pump();
+  pump_out();
   for (const FanOut::Figures& sink : sinks_.figures()) {
     if (!sink.sink.waiting) continue;
     log_error("events could not be written; those of the ring are left to the next agent",
@@ -203,15 +206,20 @@ void Daemon::announce_stop() {
 }
 
 // While something is stuck the ring would ring without end: the retry timer comes back to it.
-void Daemon::pump() {
+bool Daemon::pump() {
   const WallTime now = clock_.realtime();
   const bool went_well = pump_->turn();
-  if (went_well) {
-    told_until_ = now;
-    datapath_->give_back();
-  }
-  if (went_well == ring_watched_) return;
+  if (went_well && pump_->is_level()) told_until_ = now;
+  if (went_well && pump_->held() == 0) datapath_->give_back();
+  if (went_well == ring_watched_) return went_well;
   if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
+  return went_well;
+}
+
+// To the end of the ring, which may hold more than one turn takes; but programs go on filling it.
+void Daemon::pump_out() {
+  for (int turn = 0; turn < kMostTurns && pump() && !pump_->is_level(); ++turn) {
+  }
 }
 
 void Daemon::every_second() {
@@ -238,9 +246,10 @@ void Daemon::sweep() {
   pump();
 }
 
+// They may be very many, and take their numbers behind what is still in the ring: that is read in between.
 void Daemon::tell_all(std::vector<EventBody>& bodies) {
   for (EventBody& body : bodies) {
-    if (!pump_->may_tell()) pump();
+    for (bool goes_well = true; goes_well && !pump_->may_tell();) goes_well = pump();
     pump_->tell(std::move(body));
   }
   bodies.clear();
@@ -357,7 +366,7 @@ Result<void> Daemon::detach() {
   TRY_VOID(Datapath::detach(plan_.config.paths, interfaces));
   detached_ = true;
   slow_path_.reset();
-  pump();
+  pump_out();
   release_all_blocks();
   stop("detached: nothing is translated any more");
   return {};
@@ -372,10 +381,7 @@ void Daemon::release_all_blocks() {
     }
     return true;
   });
-  for (EventBody& body : released) {
-    if (!pump_->may_tell()) pump();
-    pump_->tell(std::move(body));
-  }
+  tell_all(released);
 }
 
 void Daemon::stop(std::string reason) {

@@ -55,7 +55,8 @@ class Daemon final : public Agent {
   void announce_start();
   void announce_stop();
 
-  void pump();
+  bool pump();  // false: something is stuck
+  void pump_out();
   void every_second();
   void sweep();
   void tell_all(std::vector<EventBody>& bodies);

@@ -21,38 +21,37 @@ Pump::Pump(RecordSource& source, const Facts& facts, const Clock& clock, FanOut&
       settled_(source.settled_seq()) {}
 
 bool Pump::turn() {
-  for (int batch = 0; batch < kBatchesATurn; ++batch) {
-    // A record may set free many that waited for it: no more are handed on than the sinks can take. The others wait
-    // here, where there is room for a whole ring of them: what cannot be read cannot be known not to be missing.
-    const std::size_t at_most = std::min(kBatch, sinks_.room() / 2);
-    sequencer_.allow(sinks_.room() / 2);
-    const std::size_t got = read_batch(at_most);
-    const bool is_read_to_end = got < at_most;
-    if (!settle(is_read_to_end)) return false;
-    if ((is_read_to_end || at_most == 0) && !sequencer_.has_next()) break;
-  }
-  return sequencer_.waiting() == 0;
+  // A record may set free many that waited for it: no more are handed on than the sinks can take. The others wait
+  // here, where there is room for a whole ring of them: what cannot be read cannot be known not to be missing.
+  const std::size_t at_most = std::min(kBatch, sinks_.room() / 2);
+  sequencer_.allow(sinks_.room() / 2);
+  const bool is_read_to_end = read_batch(at_most) < at_most;
+  if (is_read_to_end) stop_waiting();
+  const bool is_written = settle();
+  is_level_ = is_written && is_read_to_end && sequencer_.waiting() == 0;
+  return is_written && (is_level_ || sequencer_.has_next() || (!is_read_to_end && at_most > 0));
 }
 
 std::size_t Pump::read_batch(std::size_t at_most) {
   if (at_most == 0) return 0;
   const std::uint64_t now = clock_.monotonic_ns();
   const std::chrono::seconds tai_offset = clock_.tai_offset();
-  const std::chrono::microseconds error = clock_.clock_error();
+  const std::chrono::microseconds error = clock_error(now);
   return source_.read(
       [&](const event_record& record) { sequencer_.put(decode(record, facts_, tai_offset, error), now); }, at_most);
 }
 
 // A number is missing only when the ring has nothing left to read: else its record may just wait there, behind a number
 // that we took ourselves.
-bool Pump::settle(bool is_read_to_end) {
-  if (is_read_to_end) {
-    const WallTime now = clock_.realtime();
-    // What a dead agent took never comes. Whoever waited for it a second, and is killed sooner, would never go on.
-    sequencer_.give_up_below(settled_, now);
-    sequencer_.expire(clock_.monotonic_ns(), now);
-    if (source_.is_crowded()) sequencer_.give_up(now);
-  }
+void Pump::stop_waiting() {
+  const WallTime now = clock_.realtime();
+  // What a dead agent took never comes. Whoever waited for it a second, and is killed sooner, would never go on.
+  sequencer_.give_up_below(settled_, now);
+  sequencer_.expire(clock_.monotonic_ns(), now);
+  if (source_.is_crowded()) sequencer_.give_up(now);
+}
+
+bool Pump::settle() {
   if (!sinks_.flush(report_)) return false;
   source_.set_consumed_seq(sequencer_.next());
   if (sequencer_.waiting() == 0) source_.release();
@@ -61,12 +60,21 @@ bool Pump::settle(bool is_read_to_end) {
 
 void Pump::tell(EventBody body) {
   const std::uint64_t seq = source_.take_seq();
+  const std::uint64_t now = clock_.monotonic_ns();
   sequencer_.put(Event{.seq = seq,
                        .time = clock_.realtime(),
-                       .monotonic_ns = clock_.monotonic_ns(),
+                       .monotonic_ns = now,
                        .body = std::move(body),
-                       .clock_error = clock_.clock_error()},
-                 clock_.monotonic_ns());
+                       .clock_error = clock_error(now)},
+                 now);
+}
+
+std::chrono::microseconds Pump::clock_error(std::uint64_t now_ns) {
+  if (!clock_error_ || now_ns >= clock_error_read_ns_ + kClockErrorNs) {
+    clock_error_ = clock_.clock_error();
+    clock_error_read_ns_ = now_ns;
+  }
+  return *clock_error_;
 }
 
 }  // namespace apnat

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "apnat/events.h"
 #include "base/clock.h"
@@ -42,21 +43,29 @@ class Pump {
   // Bounded work. False: something is stuck (a sink, or a number that is missing); turn again in a while, the ring
   // has not been released.
   bool turn();
+  // Did the last turn come to the ring's end, and write all of it?
+  bool is_level() const { return is_level_; }
 
   // An event of the agent's own. It is on its way; the next turn() writes it.
   void tell(EventBody body);
 
   std::size_t room() const { return sinks_.room(); }
-  bool may_tell() const { return sinks_.room() >= kBatch; }  // is there room for many events of our own
+  // Is there room for more events of our own? False too while many wait for what is still in the ring: turn() first.
+  bool may_tell() const { return sequencer_.waiting() < kMostTold && sinks_.room() >= kMostTold; }
   std::size_t held() const { return sequencer_.waiting(); }
   std::uint64_t lost() const { return sequencer_.lost(); }
 
  private:
-  static constexpr std::size_t kBatch = 4096;
-  static constexpr int kBatchesATurn = 16;
+  // One flush, and all that a turn does: the larger, the fewer syncs a second, and the fewer runs of the history to
+  // merge; but the agent answers nobody meanwhile.
+  static constexpr std::size_t kBatch = 65536;
+  static constexpr std::size_t kMostTold = 4096;
+  static constexpr std::uint64_t kClockErrorNs = 100'000'000;  // it costs a system call, and changes slowly
 
   std::size_t read_batch(std::size_t at_most);
-  bool settle(bool is_read_to_end);
+  void stop_waiting();
+  std::chrono::microseconds clock_error(std::uint64_t now_ns);
+  bool settle();
 
   RecordSource& source_;
   const Facts& facts_;
@@ -66,6 +75,9 @@ class Pump {
   Report report_;
   Sequencer sequencer_;
   std::uint64_t settled_;  // numbers that an agent before this one took, and did not live to tell
+  bool is_level_ = false;
+  std::optional<std::chrono::microseconds> clock_error_;
+  std::uint64_t clock_error_read_ns_ = 0;
 };
 
 }  // namespace apnat

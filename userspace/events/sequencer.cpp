@@ -15,14 +15,14 @@ void Sequencer::put(Event event, std::uint64_t now_ns) {
     }
     return;
   }
-  if (event.seq == next_ && held_.empty() && allowed_ > 0) {  // the usual case: nothing is copied
+  if (event.seq == next_ && allowed_ > 0) {  // the usual case: nothing is copied
     ++next_;
     hand_on(event);
+    hand_on_in_order();
     return;
   }
   const std::uint64_t seq = event.seq;
   held_.try_emplace(seq, Held{std::move(event), now_ns});
-  hand_on_in_order();
 }
 
 void Sequencer::allow(std::size_t events) {

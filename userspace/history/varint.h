@@ -13,8 +13,11 @@ class VarintWriter {
   explicit VarintWriter(std::string& out) : out_(out) {}
 
   void number(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
-    out_ += static_cast<char>(value);
+    char bytes[10];
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80);
+    bytes[size++] = static_cast<char>(value);
+    out_.append(bytes, size);
   }
   // Small whatever its sign.
   void difference(std::int64_t value) {

@@ -16,6 +16,10 @@ internal = ["100.64.2.0/24"]
 external = ["198.51.100.4/30"]
 assignment = "deterministic"
 TOML
+# A group of this scenario's own, whatever the machine has.
+grep -v '^apnat:' /etc/group > "$lab/group"
+echo "apnat:x:64200:" >> "$lab/group"
+mount --bind "$lab/group" /etc/group
 start_agent
 serve_echo web 7000
 
@@ -50,6 +54,25 @@ natctl trace "$place" --at "$at" | grep -q "unique: 100.64.2.2"
 
 # Each question is an event that says who asked.
 wait_until has_event trace_asked '.uid == 0 and (.query | startswith("'"$place"'"))'
+
+# Who is not in the group may not ask: the socket is not his to open, and if it were, the agent looks who he is.
+cp "$bin/natctl" "$lab/natctl"
+chmod 755 "$lab/natctl"
+ask_as_nobody() { setpriv --reuid=65534 --regid=65534 "$1" "$lab/natctl" trace "$place" --at "$at"; }
+assert_equal "the socket" "660 root apnat" "$(stat -c '%a %U %G' /run/apnat/apnatd.sock)"
+assert_exit 1 ask_as_nobody --clear-groups
+assert_says "permission denied"
+assert_says "group apnat"
+chmod 666 /run/apnat/apnatd.sock
+assert_exit 1 ask_as_nobody --clear-groups
+assert_says "permission denied"
+assert_says "65534"
+assert_says "neither root nor in group apnat"
+chmod 660 /run/apnat/apnatd.sock
+assert_equal "questions of nobody's so far" 0 "$(event_count trace_asked '.uid == 65534')"
+ask_as_nobody --groups=64200 | grep -q "unique: 100.64.2.2"
+wait_until has_event trace_asked '.uid == 65534 and .user == "nobody" and (.query | startswith("'"$place"'"))'
+assert_equal "questions of a member's" 1 "$(event_count trace_asked '.uid == 65534')"
 assert_equal "words that are wrong" 2 "$(natctl trace 198.51.100.1 --at yesterday 2> "$lab/why"; echo $?)"
 grep -q "RFC 3339" "$lab/why"
 assert_equal "files others may read" "" "$(find "$lab" -path '*/history/*' -perm /007)"

@@ -19,7 +19,8 @@ Result<void> LineQueue::drain(const Write& write) {
     if (taken < 0 && errno == EINTR) continue;
     if (taken <= 0) return fail(taken < 0 ? errno : EIO, "write events");
     const auto chunk = std::string_view(bytes_).substr(sent_, static_cast<std::size_t>(taken));
-    const auto finished = static_cast<std::size_t>(std::ranges::count(chunk, '\n'));
+    const bool is_all = sent_ + chunk.size() == bytes_.size();  // the usual case: nobody need count
+    const auto finished = is_all ? lines_ : static_cast<std::size_t>(std::ranges::count(chunk, '\n'));
     lines_ -= finished;
     written_ += finished;
     sent_ += chunk.size();
