@@ -242,8 +242,16 @@ serve_iperf() {
   wait_until listens "$1" tcp 5201
 }
 
-# datagrams NAMESPACE - UDP datagrams that have reached it, also those that found
-# the program's buffer full: a busy machine's doing, not the gateway's.
-datagrams() { on "$1" cat /proc/net/snmp | awk '$1 == "Udp:" && $2 != "InDatagrams" { print $2 + $3 + $4 }'; }
+# datagrams NAMESPACE - UDP datagrams that have reached it: all that IP delivered but TCP's and ICMP's. UDP's own
+# counters know only of those that a program had read when its socket closed, which is the program's doing.
+datagrams() {
+  on "$1" cat /proc/net/snmp | awk '
+    !($1 in column) { for (i = 2; i <= NF; i++) column[$1, $i] = i; column[$1] = 1; next }
+    { for (i = 2; i <= NF; i++) count[$1, i] = $i }
+    END {
+      printf "%d\n", count["Ip:", column["Ip:", "InDelivers"]] - count["Tcp:", column["Tcp:", "InSegs"]] \
+        - count["Icmp:", column["Icmp:", "InMsgs"]]
+    }'
+}
 
 listens() { on "$1" ss -Hln "--$2" "sport = :$3" | grep -q .; }
