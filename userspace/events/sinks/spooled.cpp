@@ -156,15 +156,18 @@ Result<bool> SpooledSink::deliver_once(Transport& transport) {
 
 Result<void> SpooledSink::confirm(Transport& transport) {
   TRY_VOID(transport.confirm());
+  // First written, then no longer waiting: whoever reads both in between counts a batch twice, and never none.
+  {
+    std::lock_guard lock(mutex_);
+    delivered_ += records_under_way_;
+    error_.clear();
+  }
   if (auto stored = spool_->acknowledge(*under_way_); !stored) {
     log_warning("event spool: the receiver may get events twice", {{"error", stored.error().text}});
   }
   backoff_ = {};
-  std::lock_guard lock(mutex_);
-  delivered_ += records_under_way_;
   under_way_.reset();
   records_under_way_ = 0;
-  error_.clear();
   return {};
 }
 
