@@ -121,22 +121,13 @@ step_inline void note_repeat(struct translation *t, int made_atomic)
 	report(what);
 }
 
-step_inline __u32 take_id(const struct translation *t, __u32 number, struct ipv4_id_row *row)
-{
-	__u32 n = __sync_fetch_and_add(&row->given, 1);
-
-	if ((n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK)
-		end_segment(describe_id(t, number, n));
-	return n;
-}
-
 /* An ID of its own for a non-atomic packet. `strictly`: it leaves in pieces, and a repeat could splice it with another
  * (ID-8, K-3); one that leaves whole is only counted, unless the operator wants otherwise. */
 step_inline enum verdict give_id(struct translation *t, int strictly)
 {
 	const volatile struct options *options = the_options(t->world);
 	__u64 hash = id_hash(options->secret, t->new_source, t->new_destination, t->ip->protocol);
-	__u32 number = hash >> 48;
+	__u32 number = hash >> 48, n;
 	struct ipv4_id_row *row = find_ipv4_id_row(t->world, number);
 
 	if (!row)
@@ -150,10 +141,10 @@ step_inline enum verdict give_id(struct translation *t, int strictly)
 			return VERDICT_CONTINUE;
 		}
 	}
-	t->new_id = permute_id(hash, take_id(t, number, row));
-	/* The slow path may have to send through a raw socket, which takes 0 for "choose one". */
-	if (!t->new_id && options->slow_path)
-		t->new_id = permute_id(hash, take_id(t, number, row));
+	n = __sync_fetch_and_add(&row->given, 1);
+	if ((n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK)
+		end_segment(describe_id(t, number, n));
+	t->new_id = permute_id(hash, n);
 	return VERDICT_CONTINUE;
 }
 

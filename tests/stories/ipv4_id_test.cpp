@@ -166,16 +166,6 @@ TEST_CASE("the slow path's copy never repeats an ID: what it sends leaves in pie
   CHECK(nat->outbound(datagram(kS1, 5000, kR1)) == VERDICT_IPV4_ID_EXHAUSTED);
 }
 
-TEST_CASE("the slow path's copy gives no ID 0: a raw socket would choose another", "[ID-7][ID-8]") {
-  NatSpec spec;
-  spec.slow_path = true;
-  auto nat = native(spec);
-  std::set<std::uint16_t> ids;
-  for (std::uint32_t n = 0; n < kIds - 1; ++n) ids.insert(id_of(nat->outbound(datagram(kS1, 5000, kR1)).packet));
-  CHECK(ids.size() == kIds - 1);
-  CHECK_FALSE(ids.contains(0));
-}
-
 TEST_CASE("inbound, the sender's own ID is kept: towards one subscriber it is unique already", "[ID-7]") {
   auto nat = translator(GENERATE(from_range(translators())));
   const auto out = nat->outbound(udp(kS1, 5000, kR1, 53));
