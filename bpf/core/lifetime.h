@@ -52,48 +52,59 @@ step_inline __u32 remote_tag(__be32 address, __be16 port)
 	return tag >> 16;
 }
 
+/* A segment of the first session? Nobody else's may shorten its life or prolong it: filtering is endpoint-independent,
+ * so whoever scans the port gets a segment in, and a RST out (TCP-9, SEC-24). */
+step_inline int is_first_session(__u32 state, __u32 remote)
+{
+	return state >> STATE_REMOTE_SHIFT == remote;
+}
+
 /* RFC 7857 section 2, seen from inside. */
 step_inline __u32 next_state_outbound(__u32 state, __u8 flags, __u32 remote)
 {
 	__u32 tcp = tcp_state_of(state);
+	int is_first = is_first_session(state, remote);
 
 	if (flags & TCP_FLAG_RST_BIT)
-		return with_tcp_state(state, TCP_TRANS);
+		return is_first ? with_tcp_state(state, TCP_TRANS) : state;
 	if (flags & TCP_FLAG_SYN_BIT) {
 		if (tcp == TCP_NONE || tcp == TCP_BOTH_FIN || tcp == TCP_TRANS)
 			return (state & STATE_SEVERAL_SESSIONS) | (state & STATE_RUNTIME_FORWARD) | TCP_INIT |
 			       remote << STATE_REMOTE_SHIFT;
-		if (state >> STATE_REMOTE_SHIFT != remote)
-			return state | STATE_SEVERAL_SESSIONS;
-		return state;
+		return is_first ? state : state | STATE_SEVERAL_SESSIONS;
 	}
-	if (flags & TCP_FLAG_FIN_BIT) {
-		if (tcp == TCP_ESTABLISHED)
-			return with_tcp_state(state, TCP_CLIENT_FIN);
-		if (tcp == TCP_SERVER_FIN)
-			return with_tcp_state(state, TCP_BOTH_FIN);
+	if (!is_first)
 		return state;
-	}
-	return tcp == TCP_TRANS ? with_tcp_state(state, TCP_ESTABLISHED) : state;
+	if (!(flags & TCP_FLAG_FIN_BIT))
+		return tcp == TCP_TRANS ? with_tcp_state(state, TCP_ESTABLISHED) : state;
+	if (tcp == TCP_ESTABLISHED)
+		return with_tcp_state(state, TCP_CLIENT_FIN);
+	return tcp == TCP_SERVER_FIN ? with_tcp_state(state, TCP_BOTH_FIN) : state;
 }
 
-/* RFC 7857 section 2, seen from outside. A SYN does not re-open or reset what lives (SEC-15). */
-step_inline __u32 next_state_inbound(__u32 state, __u8 flags)
+/* The same, seen from outside. A SYN does not re-open or reset what lives (SEC-15). */
+step_inline __u32 next_state_inbound(__u32 state, __u8 flags, __u32 remote)
 {
 	__u32 tcp = tcp_state_of(state);
 
+	if (!is_first_session(state, remote))
+		return state;
 	if (flags & TCP_FLAG_RST_BIT)
 		return with_tcp_state(state, TCP_TRANS);
 	if (flags & TCP_FLAG_SYN_BIT)
 		return tcp == TCP_INIT ? with_tcp_state(state, TCP_ESTABLISHED) : state;
-	if (flags & TCP_FLAG_FIN_BIT) {
-		if (tcp == TCP_ESTABLISHED)
-			return with_tcp_state(state, TCP_SERVER_FIN);
-		if (tcp == TCP_CLIENT_FIN)
-			return with_tcp_state(state, TCP_BOTH_FIN);
-		return state;
-	}
-	return tcp == TCP_TRANS ? with_tcp_state(state, TCP_ESTABLISHED) : state;
+	if (!(flags & TCP_FLAG_FIN_BIT))
+		return tcp == TCP_TRANS ? with_tcp_state(state, TCP_ESTABLISHED) : state;
+	if (tcp == TCP_ESTABLISHED)
+		return with_tcp_state(state, TCP_SERVER_FIN);
+	return tcp == TCP_CLIENT_FIN ? with_tcp_state(state, TCP_BOTH_FIN) : state;
+}
+
+/* Can this segment change anything? Most only carry data, and are spared the call. */
+step_inline int may_move(const struct mapping *mapping, __u8 flags)
+{
+	return flags & (TCP_FLAG_RST_BIT | TCP_FLAG_SYN_BIT | TCP_FLAG_FIN_BIT) ||
+	       tcp_state_of(mapping->state) == TCP_TRANS;
 }
 
 /* Written only when it changes: a line that is only read stays in every cache. The four minutes after a RST
@@ -107,13 +118,25 @@ step_inline void set_state(struct mapping *mapping, __u32 state, __u32 now)
 	mapping->state = state;
 }
 
+step_apart int move_outbound(struct mapping *mapping, __u8 flags, __u32 remote, __u32 now)
+{
+	if (mapping)
+		set_state(mapping, next_state_outbound(mapping->state, flags, remote), now);
+	return 0;
+}
+
+step_apart int move_inbound(struct mapping *mapping, __u8 flags, __u32 remote, __u32 now)
+{
+	if (mapping)
+		set_state(mapping, next_state_inbound(mapping->state, flags, remote), now);
+	return 0;
+}
+
 step_inline void refresh_outbound(const struct translation *t, struct mapping *mapping)
 {
 	if (t->protocol == IPPROTO_TCP) {
-		set_state(mapping,
-			  next_state_outbound(mapping->state, t->tcp_flags,
-					      remote_tag(t->destination, t->destination_port)),
-			  t->now);
+		if (may_move(mapping, t->tcp_flags))
+			move_outbound(mapping, t->tcp_flags, remote_tag(t->destination, t->destination_port), t->now);
 		if (t->tcp_flags & TCP_FLAG_RST_BIT)
 			return;
 	}
@@ -121,10 +144,16 @@ step_inline void refresh_outbound(const struct translation *t, struct mapping *m
 		mapping->last_seen = t->now;
 }
 
+/* Turned round, the sender's external endpoint, which the receiver knows it by, is not known yet: it is believed. */
+step_inline __u32 remote_of_sender(const struct translation *t, const struct mapping *receiver)
+{
+	return t->hairpin ? receiver->state >> STATE_REMOTE_SHIFT : remote_tag(t->source, t->source_port);
+}
+
 step_inline void refresh_inbound(const struct translation *t, struct mapping *mapping)
 {
-	if (t->protocol == IPPROTO_TCP)
-		set_state(mapping, next_state_inbound(mapping->state, t->tcp_flags), t->now);
+	if (t->protocol == IPPROTO_TCP && may_move(mapping, t->tcp_flags))
+		move_inbound(mapping, t->tcp_flags, remote_of_sender(t, mapping), t->now);
 }
 
 #endif

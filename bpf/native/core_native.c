@@ -85,9 +85,9 @@ uint32_t core_next_state_outbound(uint32_t state, uint8_t tcp_flags, uint32_t re
 	return next_state_outbound(state, tcp_flags, remote);
 }
 
-uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags)
+uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags, uint32_t remote)
 {
-	return next_state_inbound(state, tcp_flags);
+	return next_state_inbound(state, tcp_flags, remote);
 }
 
 enum fate core_fate(enum verdict verdict)

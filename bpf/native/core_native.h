@@ -99,7 +99,7 @@ uint16_t core_slot_of_port(const struct pool *pool, uint16_t port);
 int core_is_usable_slot(const struct pool *pool, uint16_t slot);
 uint32_t core_lifetime_ticks(const struct options *options, uint8_t protocol, uint32_t state);
 uint32_t core_next_state_outbound(uint32_t state, uint8_t tcp_flags, uint32_t remote_tag);
-uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags);
+uint32_t core_next_state_inbound(uint32_t state, uint8_t tcp_flags, uint32_t remote_tag);
 
 /* FATE_... of a verdict; the ICMP error its sender is told by; its name; the sentence that tells a person. */
 enum fate core_fate(enum verdict verdict);

@@ -17,7 +17,7 @@ std::uint32_t out(std::uint32_t tcp, std::uint8_t flags) {
 }
 
 std::uint32_t in(std::uint32_t tcp, std::uint8_t flags) {
-  return tcp_of(core_next_state_inbound(with_remote(tcp), flags));
+  return tcp_of(core_next_state_inbound(with_remote(tcp), flags, kRemote));
 }
 
 struct options lifetimes() {
@@ -79,6 +79,16 @@ TEST_CASE("a second connection from one port is noted; a new life forgets the fi
   CHECK(again == (TCP_INIT | kOther << STATE_REMOTE_SHIFT));
   const std::uint32_t forward = core_next_state_outbound(with_remote(TCP_TRANS) | STATE_RUNTIME_FORWARD, kSyn, kOther);
   CHECK((forward & STATE_RUNTIME_FORWARD) != 0);
+}
+
+TEST_CASE("nobody but the first session's ends moves its state", "[TCP-9][SEC-24]") {
+  for (std::uint32_t tcp = TCP_NONE; tcp <= TCP_TRANS; ++tcp) {
+    const std::uint32_t state = with_remote(tcp);
+    for (const std::uint8_t flags : {kRst, kSyn, kFin, kAck}) {
+      CHECK(core_next_state_inbound(state, flags, kOther) == state);
+      if (flags != kSyn) CHECK(core_next_state_outbound(state, flags, kOther) == state);
+    }
+  }
 }
 
 TEST_CASE("each state has its lifetime", "[UPD-1][UPD-5][TCP-9]") {

@@ -311,6 +311,20 @@ TEST_CASE("an established connection idles for two hours, a half-open one for fo
     nat->age(1000);
     CHECK(nat->inbound(tcp(kR1, 80, kX, port, "A")) == VERDICT_TRANSLATED_INBOUND);
   }
+  SECTION("a scan of the port, and the host's answer to it, end nothing") {
+    nat->inbound(tcp(kR1, 80, kX, port, "SA"));
+    CHECK(nat->inbound(tcp(kR2, 4444, kX, port, "S")) == VERDICT_TRANSLATED_INBOUND);
+    CHECK(nat->outbound(tcp(kS1, 5000, kR2, 4444, "RA")) == VERDICT_TRANSLATED_OUTBOUND);
+    nat->inbound(tcp(kR2, 4444, kX, port, "R"));
+    nat->inbound(tcp(kR2, 4444, kX, port, "FA"));
+    nat->age(1000);
+    CHECK(nat->inbound(tcp(kR1, 80, kX, port, "A")) == VERDICT_TRANSLATED_INBOUND);
+  }
+  SECTION("nor does a scan establish what nobody has answered") {
+    nat->inbound(tcp(kR2, 4444, kX, port, "S"));
+    nat->age(242);
+    CHECK(nat->inbound(tcp(kR1, 80, kX, port, "A")) == VERDICT_NO_MAPPING);
+  }
   SECTION("the end of one of several connections does not end the others' mapping") {
     nat->inbound(tcp(kR1, 80, kX, port, "SA"));
     nat->outbound(tcp(kS1, 5000, kR2, 80, "S"));
