@@ -17,6 +17,7 @@ enum {
 	IP_MORE_FRAGMENTS = 0x2000,
 	IP_OFFSET_MASK = 0x1fff,
 	IP_DONT_FRAGMENT = 0x4000,
+	VLAN_ID_MASK = 0x0fff,
 	IPV4_OPTION_END = 0,
 	IPV4_OPTION_NOP = 1,
 	IPV4_OPTION_LOOSE_ROUTE = 131,
@@ -26,21 +27,44 @@ enum {
 #define NETWORK16(x) __builtin_bswap16(x)
 #define NETWORK32(x) __builtin_bswap32(x)
 
-/* The sub-interface that carries VLAN `id` over `below`; 0: none. */
-step_inline __u32 find_sub_interface(struct world *world, const struct interface *below, __be16 tag)
+/* ID 0 names no VLAN: the tag is there for its priority (IEEE 802.1Q section 9.6), and the kernel takes it off. */
+step_inline int is_priority_tag(__be16 tag)
+{
+	return !(tag & NETWORK16(VLAN_ID_MASK));
+}
+
+/* The sub-interface that carries the tag's VLAN over `below`, which is `ifindex`; 0: none. */
+step_inline __u32 find_sub_interface(struct world *world, const struct interface *below, __u32 ifindex, __be16 tag)
 {
 	const struct vlan_member *member;
 
+	if (is_priority_tag(tag))
+		return ifindex;
 	if (!below || !below->vlan_table_plus_one)
 		return 0;
 	member = find_vlan_member(world, (below->vlan_table_plus_one - 1u) * VLANS_PER_TABLE +
-						 (NETWORK16(tag) & 0xfff));
+						 (NETWORK16(tag) & VLAN_ID_MASK));
 	return member ? member->ifindex : 0;
 }
 
 step_inline int is_vlan_protocol(__be16 protocol)
 {
 	return protocol == NETWORK16(ETH_P_8021Q) || protocol == NETWORK16(ETH_P_8021AD);
+}
+
+step_inline int is_served(const struct interface *interface)
+{
+	return interface && interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL);
+}
+
+/* Without VLANs in the configuration no tag is looked behind. The kernel would take a priority tag off and forward what
+ * is under it, untranslated; what is in a VLAN goes where the operator has sent that. */
+step_inline enum verdict refuse_tag(const struct interface *interface, const struct vlan_tag *tag)
+{
+	if (!is_served(interface) || !is_priority_tag(tag->id_and_priority))
+		return VERDICT_UNKNOWN_INTERFACE;
+	return tag->protocol == NETWORK16(ETH_P_IP) || is_vlan_protocol(tag->protocol) ? VERDICT_UNEXPECTED_TAG :
+											  VERDICT_NOT_IPV4;
 }
 
 /* Ethernet and up to two VLAN tags; which (sub-)interface the frame belongs to. */
@@ -58,26 +82,30 @@ step_inline enum verdict parse_link(struct translation *t, __be16 *protocol)
 	if (is_vlan_protocol(*protocol)) {
 		struct vlan_tag *tag = (void *)(ethernet + 1);
 
+		if ((void *)(tag + 1) > t->data_end)
+			return VERDICT_TRUNCATED;
 		if (!the_options(t->world)->vlans)
-			return VERDICT_UNKNOWN_INTERFACE;
+			return refuse_tag(interface, tag);
 		if ((void *)(tag + 2) > t->data_end)
 			return VERDICT_TRUNCATED;
-		ifindex = find_sub_interface(t->world, interface, tag->id_and_priority);
+		ifindex = find_sub_interface(t->world, interface, ifindex, tag->id_and_priority);
 		interface = find_interface(t->world, ifindex);
 		*protocol = tag->protocol;
 		t->network_offset += sizeof(*tag);
 		t->tags = 1;
 		if (is_vlan_protocol(*protocol)) {
 			tag++;
-			ifindex = find_sub_interface(t->world, interface, tag->id_and_priority);
+			ifindex = find_sub_interface(t->world, interface, ifindex, tag->id_and_priority);
 			interface = find_interface(t->world, ifindex);
 			*protocol = tag->protocol;
 			t->network_offset += sizeof(*tag);
 			t->tags = 2;
 		}
 	}
-	if (!interface || !ifindex || !(interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL)))
+	if (!ifindex || !is_served(interface))
 		return VERDICT_UNKNOWN_INTERFACE;
+	if (is_vlan_protocol(*protocol))
+		return VERDICT_UNEXPECTED_TAG;
 	t->interface_ifindex = ifindex;
 	t->route.stamp = interface->routing_changes;
 	t->role = interface->flags & (INTERFACE_INTERNAL | INTERFACE_EXTERNAL);

@@ -164,7 +164,29 @@ TEST_CASE("a VLAN the gateway does not serve is the kernel's, untouched", "[rfc1
   CHECK(is_left({{kService, 300}}));   // carries VLANs, but no subscribers itself
   CHECK(is_left({{kService, 300}, {kCustomer, 302}}));
   CHECK(is_left({{kCustomer, 100}, {kCustomer, 301}}));  // nothing stands below 100
-  CHECK(is_left({{kCustomer, 0}}));
+}
+
+TEST_CASE("a priority tag is no VLAN: the frame is the interface's own, and loses it", "[rfc1812][SEC-1]") {
+  auto nat = with_vlans(GENERATE(from_range(translators())));
+  struct Way {
+    std::string_view from;
+    Tags in;
+  };
+  const Way way =
+      GENERATE(Way{kS1, {{kCustomer, 0}}}, Way{kS1, {{kCustomer, 0}, {kCustomer, 0}}},
+               Way{kOneTag, {{kCustomer, 100}, {kCustomer, 0}}}, Way{kOneTag, {{kCustomer, 0}, {kCustomer, 100}}});
+  Bytes frame = tagged(udp(way.from, 5000, "203.0.113.10", 53), way.in);
+  REQUIRE(nat->frame(nat->world().inside_ifindex(), frame) == VERDICT_TRANSLATED_OUTBOUND);
+  check_tags(*nat, frame, way.in, {{kCustomer, 200}});
+  CHECK(seen_in(frame).packet.has_right_checksums());
+  Bytes stranger = tagged(udp("10.99.0.1", 5000, "203.0.113.10", 53), way.in);
+  CHECK(nat->frame(nat->world().inside_ifindex(), stranger) == VERDICT_NOT_A_SUBSCRIBER);
+}
+
+TEST_CASE("tags the kernel would take off and forward untranslated are refused", "[SEC-1]") {
+  auto nat = with_vlans(GENERATE(from_range(translators())));
+  Bytes frame = tagged(udp(kS1, 5000, kR1, 53), {{kCustomer, 0}, {kCustomer, 0}, {kCustomer, 0}});
+  CHECK(nat->frame(nat->world().inside_ifindex(), frame) == VERDICT_UNEXPECTED_TAG);
 }
 
 TEST_CASE("a frame may end in its tags", "[SEC-25]") {
@@ -180,4 +202,9 @@ TEST_CASE("without VLANs in the configuration a tagged frame is the kernel's", "
   auto nat = translator(GENERATE(from_range(translators())));
   Bytes frame = tagged(udp(kS1, 5000, kR1, 53), kIn100);
   CHECK(nat->frame(nat->world().inside_ifindex(), frame) == VERDICT_UNKNOWN_INTERFACE);
+  // Not one with a priority tag: the kernel would forward what is under it.
+  for (const Tags& tags : {Tags{{kCustomer, 0}}, Tags{{kCustomer, 0}, {kCustomer, 0}}}) {
+    Bytes priority = tagged(udp(kS1, 5000, kR1, 53), tags);
+    CHECK(nat->frame(nat->world().inside_ifindex(), priority) == VERDICT_UNEXPECTED_TAG);
+  }
 }
