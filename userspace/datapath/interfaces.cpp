@@ -29,6 +29,15 @@ std::string role_of(const PlannedInterface& planned) {
   return planned.internal ? "internal" : "external";
 }
 
+bool has_pool_of_own_address(const Plan& plan) {
+  const auto own = local_addresses();
+  if (!own) return false;
+  return std::ranges::any_of(*own, [&](const LocalAddress& local) {
+    return std::ranges::any_of(
+        plan.pools, [&](const PlannedPool& pool) { return std::ranges::binary_search(pool.external, local.address); });
+  });
+}
+
 }  // namespace
 
 Result<Interfaces> Interfaces::open(const Datapath::Tables& tables, Attacher attacher) {
@@ -198,6 +207,7 @@ void Interfaces::refresh(Datapath::Tables& tables, const Plan& plan) {
 
 std::vector<InterfaceView> Interfaces::views(const Plan& plan) const {
   std::vector<InterfaceView> views;
+  const bool pools_own = has_pool_of_own_address(plan);
   const auto there = network_interfaces();
   for (const PlannedInterface& planned : plan.interfaces) {
     InterfaceView view{.name = planned.name, .role = role_of(planned), .mode = "off", .warnings = {}};
@@ -215,14 +225,14 @@ std::vector<InterfaceView> Interfaces::views(const Plan& plan) const {
     }
     const auto mode = attacher_.find(device->ifindex);
     if (mode) view.mode = *mode == XdpMode::kNative ? "native" : "generic";
-    view.warnings = warnings(planned, *interface, *device);
+    view.warnings = warnings(planned, pools_own, *interface, *device);
     views.push_back(std::move(view));
   }
   return views;
 }
 
-std::vector<std::string> Interfaces::warnings(const PlannedInterface& planned, const NetworkInterface& interface,
-                                              const NetworkInterface& device) const {
+std::vector<std::string> Interfaces::warnings(const PlannedInterface& planned, bool pools_own,
+                                              const NetworkInterface& interface, const NetworkInterface& device) const {
   std::vector<std::string> warnings;
   const auto mode = attacher_.find(device.ifindex);
   if (!mode) warnings.push_back("the program is not attached: packets are not translated");
@@ -241,6 +251,12 @@ std::vector<std::string> Interfaces::warnings(const PlannedInterface& planned, c
     warnings.push_back(
         fmt::format("strict rp_filter drops translated packets that the kernel finishes (no neighbour "
                     "yet): sysctl -w net.ipv4.conf.{}.rp_filter=2",
+                    interface.name));
+  }
+  if (planned.internal && pools_own && !accept_local(interface.name).value_or(true)) {
+    warnings.push_back(
+        fmt::format("a pool has the gateway's own address, and the kernel takes such a source for forged where it has "
+                    "to finish a packet (no neighbour yet): sysctl -w net.ipv4.conf.{}.accept_local=1",
                     interface.name));
   }
   const bool has_vlans = device.ifindex != interface.ifindex || rows_.vlan_tables.contains(device.ifindex);

@@ -42,7 +42,7 @@ class Interfaces {
   explicit Interfaces(Attacher attacher) : attacher_(std::move(attacher)) {}
   Result<InterfaceRows> wanted_rows(const Plan& plan, std::vector<std::string>& missing) const;
   Result<void> write(Datapath::Tables& tables, InterfaceRows wanted);
-  std::vector<std::string> warnings(const PlannedInterface& planned, const NetworkInterface& interface,
+  std::vector<std::string> warnings(const PlannedInterface& planned, bool pools_own, const NetworkInterface& interface,
                                     const NetworkInterface& device) const;
 
   // A device's places in the table of sockets.

@@ -168,6 +168,10 @@ Result<int> rp_filter(std::string_view interface) {
   return std::max(all, TRY(read_sysctl(interface, "rp_filter")));
 }
 
+Result<bool> accept_local(std::string_view interface) {
+  return TRY(read_sysctl("all", "accept_local")) != 0 || TRY(read_sysctl(interface, "accept_local")) != 0;
+}
+
 Result<InterfaceFeatures> interface_features(std::string_view interface) {
   UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return fail(errno, "make a socket");

@@ -55,6 +55,8 @@ Result<std::vector<LocalAddress>> local_addresses();
 // (0 off, 1 strict, 2 loose).
 Result<bool> ipv4_forwarding(std::string_view interface);
 Result<int> rp_filter(std::string_view interface);
+// Whether packets with a source of this host's own may come in there: all.accept_local or the interface's own.
+Result<bool> accept_local(std::string_view interface);
 
 // Whether the interface takes the VLAN tag off received frames before XDP (the program would not see it), and
 // whether it receives through NAPI (a veth needs this to take redirected frames).
