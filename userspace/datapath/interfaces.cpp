@@ -226,6 +226,13 @@ std::vector<InterfaceView> Interfaces::views(const Plan& plan) const {
     const auto mode = attacher_.find(device->ifindex);
     if (mode) view.mode = *mode == XdpMode::kNative ? "native" : "generic";
     view.warnings = warnings(planned, pools_own, *interface, *device);
+    const AttachMode asked = plan.config.interfaces.mode;
+    if (mode && asked != AttachMode::kAuto && (asked == AttachMode::kNative) != (*mode == XdpMode::kNative)) {
+      view.warnings.push_back(fmt::format(
+          "it runs in {} mode and the configuration asks for another; it stays so until the gateway is taken "
+          "off (natctl detach) and started again",
+          view.mode));
+    }
     views.push_back(std::move(view));
   }
   return views;

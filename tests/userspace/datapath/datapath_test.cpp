@@ -515,3 +515,17 @@ TEST_CASE("warnings say what will lose packets", "[kernel][datapath]") {
   run("ip link del in");
   CHECK(datapath.interfaces()[0].warnings == std::vector<std::string>{"the interface is gone"});
 }
+
+TEST_CASE("another mode than the one at work waits, and says so", "[kernel][datapath]") {
+  if (!may_use_kernel()) return;
+  Sandbox sandbox;
+  Config config = sandbox.config({home()});
+  config.interfaces.mode = AttachMode::kGeneric;
+  Datapath datapath = must_open(plan(config));
+  config.interfaces.mode = AttachMode::kNative;
+  must_apply(datapath, plan(config));
+  const auto in = datapath.interfaces()[0];
+  CHECK(in.mode == "generic");
+  REQUIRE_FALSE(in.warnings.empty());
+  CHECK(in.warnings.back().find("natctl detach") != std::string::npos);
+}
