@@ -53,16 +53,31 @@ std::string_view content_type(HttpBody form) {
   return form == HttpBody::kNdjson || form == HttpBody::kElasticBulk ? "application/x-ndjson" : "application/json";
 }
 
+// What answers may be anybody, a proxy too: nothing is taken to have the type it should have.
 std::string refusal_in(HttpBody form, std::string_view answer) {
   const auto json = nlohmann::json::parse(answer, nullptr, false);
   if (!json.is_object()) return {};
-  if (form == HttpBody::kSplunkHec && json.value("code", 0) != 0) return json.value("text", std::string("refused"));
-  if (form != HttpBody::kElasticBulk || !json.value("errors", false)) return {};
-  for (const auto& item : json.value("items", nlohmann::json::array())) {
+  const auto field = [](const nlohmann::json& object, const char* name) {
+    return object.contains(name) ? object[name] : nlohmann::json();
+  };
+  const auto whole = [&] { return "refused: " + json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); };
+  if (form == HttpBody::kSplunkHec) {
+    const auto code = field(json, "code");
+    if (code.is_null() || code == 0) return {};
+    const auto text = field(json, "text");
+    return text.is_string() ? text.get<std::string>() : whole();
+  }
+  const auto errors = field(json, "errors");
+  if (form != HttpBody::kElasticBulk || errors.is_null() || errors == false) return {};
+  if (!errors.is_boolean()) return whole();
+  const auto items = field(json, "items");
+  if (!items.is_array()) return whole();
+  for (const auto& item : items) {
     if (!item.is_object() || item.empty() || !item.front().is_object()) continue;
     // 409: it has this document from an earlier attempt, which is what we want.
-    const int status = item.front().value("status", 0);
-    if (status >= 300 && status != 409) return fmt::format("a document was refused with status {}", status);
+    const auto status = field(item.front(), "status");
+    if (!status.is_number_integer()) return whole();
+    if (status >= 300 && status != 409) return fmt::format("a document was refused with status {}", status.dump());
   }
   return {};
 }
