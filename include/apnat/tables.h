@@ -376,7 +376,8 @@ struct node_state {
 	__u64 ids_made_atomic;		/* packets that got DF instead */
 	__u32 id_repeat_reported;	/* ticks of the last ipv4_id_repeated event */
 	__u32 id_repeats_suppressed;
-	__u64 unused;
+	__s64 clock_offset_ns;		/* agent: CLOCK_REALTIME - CLOCK_MONOTONIC, as far as the history knows of
+					 * steps of the clock; 0: not yet */
 };
 ABI_SIZE(struct node_state, 104);
 

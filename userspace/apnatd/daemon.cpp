@@ -14,6 +14,7 @@
 #include "commands/command.h"
 #include "commands/rates.h"
 #include "config/change.h"
+#include "config/parameters.h"
 #include "history/epoch.h"
 
 namespace apnat {
@@ -69,6 +70,7 @@ class Daemon::Names final : public Facts {
  public:
   explicit Names(const Datapath& datapath) : datapath_(datapath) {}
   std::string pool_name(std::uint16_t pool) const override { return datapath_.pool_name(pool); }
+  bool logs_destinations(std::uint16_t pool) const override { return datapath_.logs_destinations(pool); }
   Prefix subscriber_of(std::uint16_t pool, Ip4 address) const override {
     return datapath_.subscriber_of(pool, address);
   }
@@ -172,6 +174,7 @@ Result<void> Daemon::watch() {
 void Daemon::announce_start() {
   const Datapath::Opened& opened = datapath_->opened();
   if (!opened.adopted) history_->begin_anew(started_at_);
+  if (opened.adopted && datapath_->clock_offset_ns() != 0) history_->expect_clock(datapath_->clock_offset_ns());
   rules_changed(started_at_);
   pump();
   pump_->tell(AgentStarted{APNAT_VERSION, opened.adopted, opened.mappings_adopted});
@@ -210,7 +213,7 @@ bool Daemon::pump() {
   const WallTime now = clock_.realtime();
   const bool went_well = pump_->turn();
   if (went_well && pump_->is_level()) told_until_ = now;
-  if (went_well && pump_->held() == 0) datapath_->give_back();
+  if (went_well && pump_->held() == 0 && !is_telling_) datapath_->give_back();
   if (went_well == ring_watched_) return went_well;
   if (loop_.change(datapath_->ring_fd(), went_well ? std::uint32_t{EPOLLIN} : 0)) ring_watched_ = went_well;
   return went_well;
@@ -230,6 +233,7 @@ void Daemon::every_second() {
   tell_holdings();
   if (clock_.realtime() >= rules_noted_at_ + kRulesEvery) rules_changed(rules_noted_at_);
   history_->work();
+  if (const auto offset = history_->clock_offset()) datapath_->set_clock_offset_ns(*offset);
   const PacketRates rates = packet_rates(before_, now_);
   ::sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu packets/s, %llu dropped/s",
                static_cast<unsigned long long>(rates.per_second),
@@ -248,11 +252,13 @@ void Daemon::sweep() {
 
 // They may be very many, and take their numbers behind what is still in the ring: that is read in between.
 void Daemon::tell_all(std::vector<EventBody>& bodies) {
+  is_telling_ = true;  // what is still in `bodies` is on no record yet: no block of it may be given back
   for (EventBody& body : bodies) {
     for (bool goes_well = true; goes_well && !pump_->may_tell();) goes_well = pump();
     pump_->tell(std::move(body));
   }
   bodies.clear();
+  is_telling_ = false;
 }
 
 void Daemon::tell(EventBody body) {
@@ -298,7 +304,10 @@ void Daemon::tell_holdings() {
   });
 }
 
-void Daemon::tell_config() { pump_->tell(ConfigApplied{plan_.hash, plan_.parameters}); }
+void Daemon::tell_config() {
+  const std::string logging = logging_text(plan_.config);
+  pump_->tell(ConfigApplied{plan_.hash, plan_.parameters + (logging.empty() ? "" : "; " + logging)});
+}
 
 void Daemon::hang_up() {
   ::sd_notify(0, "RELOADING=1");

@@ -95,6 +95,7 @@ class Daemon final : public Agent {
   CounterSample before_;
   CounterSample now_;
   bool ring_watched_ = false;
+  bool is_telling_ = false;
   std::string stop_reason_;
   bool detached_ = false;
 };

@@ -59,6 +59,16 @@ std::string parameters_text(const Config& config) {
   return text;
 }
 
+std::string logging_text(const Config& config) {
+  std::vector<std::string> pools;
+  for (const PoolConfig& pool : config.pools) {
+    if (pool.log != LOG_BLOCKS) pools.push_back(fmt::format("log pool={} what={}", pool.name, word_of(pool.log)));
+  }
+  std::string text;
+  append_sorted(std::move(pools), text);
+  return text;
+}
+
 std::string parameters_hash(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;

@@ -12,6 +12,10 @@ namespace apnat {
 // whatever their order in the file.
 std::string parameters_text(const Config& config);
 
+// Which pools record more of their subscribers than blocks. Nobody's ports depend on it, so it is no part of the above;
+// but to ask for it is an event (LOG-8).
+std::string logging_text(const Config& config);
+
 // 64-bit FNV-1a, 16 hexadecimal digits.
 std::string parameters_hash(std::string_view text);
 

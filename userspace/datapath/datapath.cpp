@@ -27,6 +27,7 @@ Result<Datapath> Datapath::open(const Plan& plan) {
   auto state = TRY(State::open(plan));
   if (state->opened.adopted) {
     state->opened.mappings_adopted = state->lists().count_mappings();
+    state->note_pools();  // records in the ring are of these, whatever the plan makes of them
     if (const auto applied = state->apply(plan, state->told); !applied) return std::unexpected(applied.error());
   } else if (const auto filled = state->fill_cold(plan); !filled) {
     // Nothing ran before; nothing is left behind.
@@ -103,6 +104,9 @@ RingFigures Datapath::ring() const {
 std::uint64_t Datapath::consumed_seq() const { return load(state_->tables.rows().node->consumed_seq); }
 void Datapath::set_consumed_seq(std::uint64_t below) { store(state_->tables.rows().node->consumed_seq, below); }
 
+std::int64_t Datapath::clock_offset_ns() const { return load(state_->tables.rows().node->clock_offset_ns); }
+void Datapath::set_clock_offset_ns(std::int64_t offset) { store(state_->tables.rows().node->clock_offset_ns, offset); }
+
 std::vector<std::uint64_t> Datapath::verdicts() const {
   return read_verdict_counters(state_->tables.verdict_counters_fd());
 }
@@ -173,6 +177,10 @@ std::vector<ForwardView> Datapath::forwards() const { return Forwards(state_->ta
 
 std::string Datapath::pool_name(std::uint16_t pool_index) const {
   return pool_index < MAX_POOLS ? name_of(state_->seen_pools[pool_index]) : "";
+}
+
+bool Datapath::logs_destinations(std::uint16_t pool_index) const {
+  return pool_index < MAX_POOLS && state_->seen_pools[pool_index].log == LOG_MAPPINGS_WITH_DESTINATION;
 }
 
 Prefix Datapath::subscriber_of(std::uint16_t pool_index, Ip4 address) const {

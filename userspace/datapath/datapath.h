@@ -165,6 +165,9 @@ class Datapath {
   RingFigures ring() const;
   std::uint64_t consumed_seq() const;
   void set_consumed_seq(std::uint64_t below);
+  // node_state.clock_offset_ns
+  std::int64_t clock_offset_ns() const;
+  void set_clock_offset_ns(std::int64_t offset);
 
   std::vector<std::uint64_t> verdicts() const;            // index enum verdict
   std::vector<std::uint64_t> slow_path_verdicts() const;  // the same of datagrams put together
@@ -190,6 +193,7 @@ class Datapath {
 
   // Facts for decoding ring records.
   std::string pool_name(std::uint16_t pool_index) const;
+  bool logs_destinations(std::uint16_t pool_index) const;
   Prefix subscriber_of(std::uint16_t pool_index, Ip4 address) const;
   std::vector<PortRange> ports_of(std::uint16_t pool_index, struct slot_range slots) const;
   // A pool of the running plan as the program sees it, with the keys of its layout.

@@ -9,6 +9,10 @@
 namespace apnat {
 namespace {
 
+// A lease's times are widened by the clock's error of then: one that just misses the window may stand in the file
+// before.
+constexpr Micros kLargestClockError = 60'000'000;
+
 constexpr Micros kSameMoment = 1'000'000;
 
 struct Window {
@@ -149,8 +153,9 @@ struct Archive::Look {
     bool has_anchor = false;
     for (std::size_t i = view.files.size(); i-- > 0;) {
       const HistoryView::File& file = view.files[i];
-      const bool is_anchor = !has_anchor && file.made <= window.from;
-      if (is_anchor || !file.sealed || window.meets(file.begin, file.end)) chosen.push_back(i);
+      const bool is_anchor = !has_anchor && file.made <= window.from - kLargestClockError;
+      const bool has_some = window.meets(file.begin - kLargestClockError, file.end + kLargestClockError);
+      if (is_anchor || !file.sealed || has_some) chosen.push_back(i);
       has_anchor |= is_anchor && file.carried;
     }
     std::ranges::reverse(chosen);

@@ -14,12 +14,6 @@ namespace {
 constexpr std::int64_t kClockStepNs = 5'000'000;
 constexpr std::uint64_t kHeartbeatNs = 30'000'000'000;
 
-std::string hash_of(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("{:016x}", hash);
-}
-
 std::uint32_t clock_error_of(const Event& event) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(event.clock_error.count(), 0, 0xffffffff));
 }
@@ -46,6 +40,7 @@ struct HistoryStore::Taker {
   void operator()(const PortBlockReleased& e) const {
     auto lease = store.block_lease(e.pool, e.subscriber, e.external_address, e.ports);
     if (lease) lease->from = to_micros(e.assigned_at), lease->to = to_micros(event.time);
+    if (lease) store.end_under_other_shapes(*lease, e, event);
     store.put(std::move(lease), event);
   }
   void operator()(const MappingCreated& e) const {
@@ -93,16 +88,20 @@ std::size_t HistoryStore::room() const {
 
 void HistoryStore::note_time(const Event& event) {
   const Micros time = to_micros(event.time);
-  const std::int64_t offset = event.time.time_since_epoch().count() - static_cast<std::int64_t>(event.monotonic_ns);
-  if (clock_offset_ns_ && offset < *clock_offset_ns_ - kClockStepNs) {
-    const Micros back = (*clock_offset_ns_ - offset) / 1'000;
-    pending_.clock_steps.push_back({time, time + back, "the clock was set back"});
-  }
-  clock_offset_ns_ = offset;
+  note_clock(event.time, event.monotonic_ns);
   pending_.begin = std::min(pending_.begin, time);
   pending_.end = std::max(pending_.end, time);
   last_time_ = time;
   last_seq_ = event.seq;
+}
+
+void HistoryStore::note_clock(WallTime wall, std::uint64_t monotonic_ns) {
+  const std::int64_t offset = wall.time_since_epoch().count() - static_cast<std::int64_t>(monotonic_ns);
+  if (clock_offset_ns_ && offset < *clock_offset_ns_ - kClockStepNs) {
+    const Micros back = (*clock_offset_ns_ - offset) / 1'000;
+    pending_.clock_steps.push_back({to_micros(wall), to_micros(wall) + back, "the clock was set back"});
+  }
+  clock_offset_ns_ = offset;
 }
 
 void HistoryStore::note_start(const Event& event, const AgentStarted& started) {
@@ -149,6 +148,20 @@ std::optional<Lease> HistoryStore::block_lease(const std::string& pool, const Pr
   lease.holder = subscriber.first();
   lease.pool = now->number;
   return lease;
+}
+
+// The block may have been assigned when its pool was cut in another way, and was recorded as that: what has ended under
+// one number has not ended under another. Answers put equal candidates together.
+void HistoryStore::end_under_other_shapes(const Lease& ended, const PortBlockReleased& block, const Event& event) {
+  const auto& shapes = names_.shapes();
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const auto number = shapes[i].block_of(block.ports);
+    const auto space = static_cast<std::uint16_t>(kFirstShape + i);
+    if (!number || space == space_of(ended.key)) continue;
+    Lease lease = ended;
+    lease.key = lease_key(block.external_address, space, *number);
+    put(std::move(lease), event);
+  }
 }
 
 std::optional<Lease> HistoryStore::mapping_lease(const std::string& pool, const Prefix& subscriber,
@@ -199,7 +212,7 @@ void HistoryStore::begin_epoch(const Epoch& epoch, WallTime earliest, WallTime l
     pools_[pool.name] = std::move(now);
   }
   const std::string bytes = encoded(epoch);
-  const std::string hash = hash_of(bytes);
+  const std::string hash = epoch_hash(bytes);
   if (epoch_ && epoch_->hash == hash) return;
   if (pending_.epochs.empty()) pending_.epoch_before = epoch_;
   epoch_ = EpochNow{bytes, hash, to_micros(earliest)};
@@ -263,7 +276,11 @@ void HistoryStore::give_up_turn() {
 
 void HistoryStore::work() {
   const std::uint64_t now = clock_.monotonic_ns();
-  if (now < worked_at_ns_ + kHeartbeatNs && !merge_due_ && !has_work()) return;
+  const WallTime wall = clock_.realtime();
+  // Who was kept from the processor between the two would see a step that was none.
+  if (clock_.monotonic_ns() - now < kClockStepNs / 2) note_clock(wall, now);
+  const bool has_step = !pending_.clock_steps.empty();
+  if (now < worked_at_ns_ + kHeartbeatNs && !merge_due_ && !has_step && !has_work()) return;
   if (now >= worked_at_ns_ + kHeartbeatNs) {
     worked_at_ns_ = now;
     // How long the agent was there shows where a gap begins, should the machine die.

@@ -80,6 +80,14 @@ class HistoryStore final : public Sink {
   // A data plane began anew at this moment: whatever was open before had ended by then.
   void begin_anew(WallTime at);
 
+  // Wall clock minus monotonic clock, as the agent before this one knew it: a clock set back while there was none
+  // shows.
+  void expect_clock(std::int64_t offset_ns) { clock_offset_ns_ = offset_ns; }
+  // What the next agent is to expect; none: not known, or a step is not written yet.
+  std::optional<std::int64_t> clock_offset() const {
+    return pending_.clock_steps.empty() ? clock_offset_ns_ : std::nullopt;
+  }
+
   // This block is held now: recorded if the event that said so was lost.
   void hold(const PortBlockAssigned& block, WallTime assigned_at);
   // Events were missed since it was last asked: what is held now should be said again.
@@ -136,6 +144,7 @@ class HistoryStore final : public Sink {
 
   // Taking events.
   void note_time(const Event& event);
+  void note_clock(WallTime wall, std::uint64_t monotonic_ns);
   void note_start(const Event& event, const AgentStarted& started);
   std::optional<Lease> block_lease(const std::string& pool, const Prefix& subscriber, Ip4 address,
                                    const std::vector<PortRange>& ports);
@@ -143,6 +152,7 @@ class HistoryStore final : public Sink {
                                      const Endpoint& internal, const Endpoint& external);
   PoolNow* pool_now(const std::string& name, const Prefix& subscriber);
   void put(std::optional<Lease> lease, const Event& event);
+  void end_under_other_shapes(const Lease& ended, const PortBlockReleased& block, const Event& event);
 
   // Writing.
   Result<void> write_pending();
@@ -173,7 +183,7 @@ class HistoryStore final : public Sink {
   PoolNow* last_pool_now_ = nullptr;
 
   Pending pending_;
-  std::optional<std::int64_t> clock_offset_ns_;  // wall - monotonic, of the last event
+  std::optional<std::int64_t> clock_offset_ns_;  // wall - monotonic, when it was last seen
   Micros last_time_ = 0;                         // of events, and of the file that was found
   std::uint64_t last_seq_ = 0;
   bool missed_events_ = true;

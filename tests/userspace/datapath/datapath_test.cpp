@@ -237,6 +237,27 @@ TEST_CASE("what lived in a removed pool ends and is told", "[kernel][datapath][L
   CHECK(datapath.pools()[0].blocks_held_down == 4 * 126);
 }
 
+TEST_CASE("records of a pool that is gone when the next agent starts keep its name and its ports",
+          "[kernel][datapath]") {
+  if (!may_use_kernel()) return;
+  Sandbox sandbox;
+  {
+    Datapath first = must_open(plan(sandbox.config({home()})));
+    const Subscriber subscriber(sandbox.bpffs());
+    subscriber.send_udp({ip("100.64.0.9"), 4000}, kServer);
+  }
+  PoolConfig other = dynamic_pool("other", "100.64.0.0/24", "203.0.113.0/30");
+  other.block_size = 1024;
+  Datapath second = must_open(plan(sandbox.config({other})));
+  std::vector<event_record> records;
+  second.read_ring([&](const event_record& record) { records.push_back(record); }, 100);
+  REQUIRE(records.size() == 1);
+  CHECK(second.pool_name(records[0].pool) == "home");
+  const auto ports = second.ports_of(records[0].pool, {records[0].first_slot, records[0].last_slot});
+  REQUIRE(ports.size() == 1);
+  CHECK(ports[0].count() == 512);
+}
+
 TEST_CASE("a pool of another shape begins anew", "[kernel][datapath]") {
   if (!may_use_kernel()) return;
   Sandbox sandbox;

@@ -143,12 +143,35 @@ TEST_CASE("blocks of every layout are found by each of their ports", "[SHARE-46]
           ports_of_slots(row, {static_cast<std::uint16_t>(block * 512), static_cast<std::uint16_t>(block * 512 + 511)});
       const bool usable =
           std::ranges::any_of(has, [&](const PortRange& r) { return r.contains(static_cast<std::uint16_t>(port)); });
-      const bool held = block == 3 || block == 4 || block == 77;
-      if (held && !usable) continue;  // the layout's excluded ports: nobody's mapping can be there
+      // The layout's excluded ports are nobody's.
+      const bool held = usable && (block == 3 || block == 4 || block == 77);
       const Findings found = history.ask(at(9, 30), static_cast<std::uint16_t>(port));
       CHECK(history.words(found) == (held ? "unique 100.64.0." + std::to_string(block) : "none"));
     }
   }
+}
+
+TEST_CASE("a block given back after its pool was cut in another way has ended for good", "[LOG-3]") {
+  const std::string pool =
+      "[[pool]]\nname = \"residential\"\ninternal = [\"100.64.0.0/16\"]\nexternal = [\"203.0.113.5\"]\n";
+  const std::string after =
+      GENERATE("ports = \"2048-65535\"\n", "block_size = 1024\n", "port_layout = \"scattered\"\n", "another pool");
+  HistoryWorld history;
+  history.store->begin_epoch(epoch_of((pool + "block_size = 512\n").c_str()), at(8), at(8));
+  history.started();
+  history.wait_until(at(9));
+  const PortBlockAssigned block = HistoryWorld::block("100.64.0.1", 4096);
+  history.tell(block);
+  history.write();
+  const std::string other =
+      "[[pool]]\nname = \"business\"\ninternal = [\"100.64.0.0/16\"]\nexternal = [\"203.0.113.6\"]\n";
+  history.store->begin_epoch(epoch_of((after == "another pool" ? other : pool + after).c_str()), at(10), at(10));
+  history.wait_until(at(11));
+  history.tell(PortBlockReleased{block.pool, block.subscriber, block.external_address, block.ports, at(9), 7});
+  history.wait_until(at(12));
+  history.write();
+  CHECK(history.words(history.ask(at(10, 30), 4100)) == "unique 100.64.0.1");
+  CHECK(history.words(history.ask(at(11, 30), 4100)) == "none");
 }
 
 TEST_CASE("a block of a pool as it was before a reload keeps its own ports") {

@@ -49,6 +49,18 @@ TEST_CASE("a release that the next agent tells again ends the lease when it says
   CHECK(fused({again, released}) == std::vector{again});
 }
 
+TEST_CASE("a machine that learns of TAI while a block is held makes no second lease of it", "[LOG-3]") {
+  const Lease assigned = lease("100.64.0.1", 100), released = lease("100.64.0.1", 100 - 37, 200);
+  const std::vector one = {lease("100.64.0.1", 100, 200)};
+  CHECK(fused({assigned, released}) == one);
+  CHECK(fused({released, assigned, released}) == one);
+  // Another held it in between; or the same subscriber had it twice.
+  const Lease before = lease("100.64.0.2", 70, 80);
+  CHECK(fused({assigned, released, before}) == std::vector{before, one[0]});
+  const std::vector twice = {lease("100.64.0.1", 63, 70), lease("100.64.0.1", 100)};
+  CHECK(fused(twice) == twice);
+}
+
 TEST_CASE("leases of others, of other ports and of other times stay apart") {
   const std::vector<Lease> leases = {lease("100.64.0.1", 100, 200), lease("100.64.0.2", 400, 500),
                                      lease("100.64.0.1", 700, 800), lease("100.64.0.1", 100, 200, 3)};

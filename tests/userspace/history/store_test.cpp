@@ -173,6 +173,32 @@ TEST_CASE("a clock that is set back makes the time that passed twice ambiguous, 
   CHECK(history.words(history.ask(at(12, 30))) == "none");
 }
 
+TEST_CASE("a clock that is set back while there is no agent makes the time that passed twice ambiguous", "[LOG-2]") {
+  HistoryWorld history;
+  history.started();
+  history.wait_until(at(11, 50));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.wait_until(at(12));
+  history.store->work();
+  const auto offset = history.store->clock_offset();
+  REQUIRE(offset);
+  history.store.reset();
+  history.clock.set_realtime(at(11));
+  history.open();
+  history.store->expect_clock(*offset);
+  history.tell(PoolExhausted{"residential", Prefix(ip("100.64.0.9"), 32), 7, 0});  // what the ring still held
+  history.started();
+  history.wait_until(at(11, 10));
+  history.tell(HistoryWorld::released(HistoryWorld::block("100.64.0.1"), at(11, 50)));
+  history.wait_until(at(11, 12));
+  history.tell(HistoryWorld::block("100.64.0.2"));
+  history.wait_until(at(13));
+  history.write();
+  CHECK(history.words(history.ask(at(11, 55))).starts_with("ambiguous"));
+  CHECK(history.words(history.ask(at(12, 30))) == "unique 100.64.0.2");
+}
+
 TEST_CASE("a clock set back over midnight keeps to the newest file, and loses nothing", "[LOG-2]") {
   HistoryWorld history;
   history.started();
