@@ -413,6 +413,9 @@ step_inline int announce_end(struct place *place, const struct pool *pool, const
 	created = find_creation_set(place->world, place->tables, row_of_set(place->class, slot / SET_SLOTS));
 	if (created)
 		what->created_at_ns = created->created_at_ns[slot & (SET_SLOTS - 1)];
+	/* Older than its pool's log: it was never told of, so its end is not either. */
+	if (!what->created_at_ns)
+		return 1;
 	return announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED;
 }
 

@@ -24,6 +24,7 @@ MappingDeleted mapping_deleted(const Place& place, SlotIn at, const mapping& row
                     port_of_slot(*place.pool, static_cast<std::uint16_t>(at.slot))};
   event.created_at = created_at;
   event.reason = reason;
+  event.with_destination = place.pool->log == LOG_MAPPINGS_WITH_DESTINATION;
   return event;
 }
 
@@ -39,6 +40,15 @@ bool end_mapping(const Place& place, SlotIn at, const MappingNow& seen, const Mo
     ended.emplace_back(mapping_deleted(place, at, seen.row, now.wall(created), reason));
   }
   return true;
+}
+
+void end_record(const Place& place, SlotIn at, const Moment& now, std::string_view reason,
+                std::vector<EventBody>& ended) {
+  const std::uint64_t created = place.tables->created_at_ns(at.protocol_class, at.slot);
+  if (created == 0) return;
+  place.tables->forget_creation(at.protocol_class, at.slot);
+  const MappingNow seen = read_mapping(place.tables->at(at.protocol_class, at.slot));
+  if (seen.in_use()) ended.emplace_back(mapping_deleted(place, at, seen.row, now.wall(created), reason));
 }
 
 void tell_block_end(const Place& place, unsigned number, const Moment& now, std::vector<EventBody>& ended) {

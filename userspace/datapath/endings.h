@@ -40,6 +40,10 @@ inline slot_range block_slots(const struct pool& pool, unsigned number) {
 bool end_mapping(const Place& place, SlotIn at, const MappingNow& seen, const Moment& now, std::string_view reason,
                  std::vector<EventBody>& ended);
 
+// The mapping lives on; what was recorded of it has ended all the same. Nothing, where nothing was recorded.
+void end_record(const Place& place, SlotIn at, const Moment& now, std::string_view reason,
+                std::vector<EventBody>& ended);
+
 // Tells that block `number` has no owner any more.
 void tell_block_end(const Place& place, unsigned number, const Moment& now, std::vector<EventBody>& ended);
 // Gives it back, to wait out its hold-down. The owner goes last: only then may another subscriber take it.

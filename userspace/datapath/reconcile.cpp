@@ -272,6 +272,25 @@ Result<void> Reconciler::add() {
   return put_chunks(REALM_INTERNAL);
 }
 
+// A creation time that stayed would be taken for that of a later mapping, once the pool logs again.
+void Reconciler::end_records(std::vector<EventBody>& ended) {
+  if (silenced_.empty()) return;
+  wait_for_programs();
+  for (std::size_t n : silenced_) {
+    const PlacedPool& pool = placement_.pools[n];
+    for (const PlacedAddress& address : pool.addresses) {
+      const Place place{&rows().pools[pool.index], &rows().external_addresses[address.row],
+                        &rows().addresses[address.tables]};
+      if (place.tables->creations.empty()) continue;
+      for (unsigned protocol_class = 0; protocol_class < PROTOCOL_CLASSES; ++protocol_class) {
+        for (unsigned slot = 0; slot < SLOTS_PER_CLASS; ++slot) {
+          end_record(place, {protocol_class, slot}, now_, "no_longer_logged", ended);
+        }
+      }
+    }
+  }
+}
+
 void Reconciler::put_pool(std::size_t n) {
   const PlacedPool& placed = placement_.pools[n];
   const struct pool wanted = pool_row(wanted_.plan.pools[n], placed, *rows().node);
@@ -280,6 +299,7 @@ void Reconciler::put_pool(std::size_t n) {
   }
   struct pool& row = rows().pools[placed.index];
   if (std::memcmp(&row, &wanted, sizeof(row)) == 0) return;
+  if (row.log != LOG_BLOCKS && wanted.log == LOG_BLOCKS) silenced_.push_back(n);
   constexpr std::size_t kBefore = offsetof(struct pool, address_first);
   constexpr std::size_t kAfter = offsetof(struct pool, max_new_mappings_per_second);
   std::memcpy(&row, &wanted, kBefore);

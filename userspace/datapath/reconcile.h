@@ -31,6 +31,8 @@ class Reconciler {
   Result<void> prepare();
   Result<void> remove(std::vector<EventBody>& ended);
   Result<void> add();
+  // Where mappings are no longer logged, the records of those that live end. After add().
+  void end_records(std::vector<EventBody>& ended);
 
   // External addresses whose tables went away: who gets them next waits out the hold-down.
   const std::vector<Ip4>& left() const { return left_; }
@@ -81,6 +83,7 @@ class Reconciler {
   std::vector<Leaver> leavers_;
   std::vector<bool> keeps_;  // by subscriber reference
   std::vector<Ip4> left_;
+  std::vector<std::size_t> silenced_;  // pools that logged mappings until now
   bool done_ = false;
 };
 

@@ -49,6 +49,10 @@ struct AddressRows {
     if (creations.empty()) return 0;
     return load(creations[protocol_class * SETS_PER_CLASS + slot / SET_SLOTS].created_at_ns[slot % SET_SLOTS]);
   }
+  void forget_creation(unsigned protocol_class, unsigned slot) const {
+    if (creations.empty()) return;
+    store(creations[protocol_class * SETS_PER_CLASS + slot / SET_SLOTS].created_at_ns[slot % SET_SLOTS], 0);
+  }
 };
 
 struct Rows {

@@ -172,6 +172,7 @@ Result<void> Datapath::State::apply(const Plan& wanted, std::vector<EventBody>& 
   }
   TRY_VOID(program.make_current(pins));
   TRY_VOID(reconciler.add());
+  reconciler.end_records(ended);
   for (Ip4 address : reconciler.left()) left_at[address] = moment.ticks;
   plan = wanted;
   local = own;

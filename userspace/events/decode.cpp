@@ -55,7 +55,8 @@ struct Reader {
             .internal = endpoint(record.internal_address, record.internal_port),
             .external = endpoint(record.external_address, record.external_port),
             .created_at = from_tai(record.created_at_ns, tai_offset),
-            .reason = "expired"};
+            .reason = "expired",
+            .with_destination = facts.logs_destinations(record.pool)};
   }
 
   QuotaExceeded quota_exceeded() const {

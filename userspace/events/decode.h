@@ -18,6 +18,7 @@ class Facts {
  public:
   virtual ~Facts() = default;
   virtual std::string pool_name(std::uint16_t pool_index) const = 0;
+  virtual bool logs_destinations(std::uint16_t pool_index) const = 0;
   virtual Prefix subscriber_of(std::uint16_t pool_index, Ip4 address) const = 0;
   virtual std::vector<PortRange> ports_of(std::uint16_t pool_index, struct slot_range slots) const = 0;
   virtual std::string interface_name(std::uint16_t ifindex) const = 0;

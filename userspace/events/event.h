@@ -48,7 +48,8 @@ struct MappingDeleted {
   Endpoint internal;
   Endpoint external;
   WallTime created_at;
-  std::string reason;  // expired, pool_removed, forward_removed
+  std::string reason;             // expired, pool_removed, forward_removed, no_longer_logged
+  bool with_destination = false;  // its beginning was told with a destination
 };
 
 struct QuotaExceeded {

@@ -15,6 +15,7 @@ using namespace apnat::test;
 namespace {
 
 struct FixedFacts final : Facts {
+  bool logs_destinations(std::uint16_t) const override { return false; }
   std::string pool_name(std::uint16_t pool) const override { return pool == 3 ? "residential" : "?"; }
   Prefix subscriber_of(std::uint16_t, Ip4 address) const override { return Prefix(address, 32); }
   std::vector<PortRange> ports_of(std::uint16_t, struct slot_range slots) const override {

@@ -183,6 +183,14 @@ TEST_CASE("an answer that says 200 and means no is understood") {
   CHECK(refusal_in(HttpBody::kElasticBulk, R"({"errors":true,"items":[{"create":{"status":429}}]})") ==
         "a document was refused with status 429");
   CHECK(refusal_in(HttpBody::kSplunkHec, R"({"text":"Server is busy","code":9})") == "Server is busy");
+  // A proxy's own 200: refused or not, but never the end of the agent.
+  CHECK(refusal_in(HttpBody::kElasticBulk, R"({"errors":["unauthorized"]})") ==
+        R"(refused: {"errors":["unauthorized"]})");
+  CHECK_FALSE(refusal_in(HttpBody::kElasticBulk, R"({"errors":true,"items":[{"create":{"status":"no"}}]})").empty());
+  CHECK_FALSE(refusal_in(HttpBody::kElasticBulk, R"({"errors":true,"items":"none"})").empty());
+  CHECK(refusal_in(HttpBody::kElasticBulk, R"({"errors":null})").empty());
+  CHECK(refusal_in(HttpBody::kSplunkHec, R"({"code":"0x9","text":7})") == R"(refused: {"code":"0x9","text":7})");
+  CHECK(refusal_in(HttpBody::kSplunkHec, R"([1,2])").empty());
   CHECK(refusal_in(HttpBody::kNdjson, "not json").empty());
 }
 
@@ -228,6 +236,9 @@ TEST_CASE("an IPFIX record says in network order what the event says", "[IPFIX-2
   CHECK(session[230] == 4);
   CHECK(session[12] == ip("198.51.100.53").value());
   CHECK(record_of(every_event()[5], 256)[230] == 9);
+  Event ended = every_event()[5];
+  std::get<MappingDeleted>(ended.body).with_destination = true;  // as its beginning was: a session
+  CHECK(record_of(ended, 256)[230] == 5);
 
   auto quota = record_of(every_event()[6], 260);
   CHECK(quota[230] == 13);

@@ -125,7 +125,10 @@ class Records {
     if (!e.destination) return mapping(kMapping, kNat44BibCreate, e, {});
     mapping(kSession, kNat44SessionCreate, e, *e.destination);
   }
-  void operator()(const MappingDeleted& e) const { mapping(kMapping, kNat44BibDelete, e, {}); }
+  // The end is of the kind the beginning was; where to, RFC 8158 section 4.6.1 leaves open.
+  void operator()(const MappingDeleted& e) const {
+    mapping(kMapping, e.with_destination ? kNat44SessionDelete : kNat44BibDelete, e, {});
+  }
   void operator()(const PoolExhausted& e) const {
     record(kExhausted, [&](Bytes out) { head(out, kAddressesExhausted, e.pool); });
   }
