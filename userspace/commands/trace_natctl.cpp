@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "commands/natctl.h"
 #include "commands/trace.h"
@@ -101,6 +102,8 @@ void show_text(const Json& answer) {
     Table table(kColumns, terminal_width(), [](std::string_view line) { fmt::print("{}", line); });
     for (const Json& row : candidates) table.add(row);
     table.finish();
+    const bool is_cut = std::ranges::any_of(candidates, [](const Json& row) { return row.contains("ports"); });
+    if (is_cut) fmt::print("All runs of ports: natctl trace --format csv, or json.\n");
     const auto found = answer.value("candidates_found", std::uint64_t{0});
     if (found > candidates.size()) fmt::print("... and {} more\n", found - candidates.size());
     fmt::print("\n");
@@ -127,6 +130,34 @@ std::string csv_cell(const Json& object, const char* key) {
   return '"' + text + '"';
 }
 
+// All of them: with port_layout scattered or psid the first and the last say nothing of what lies between.
+std::string all_ports(const Json& row) {
+  const auto one = [](const Json& run) {
+    const std::string first = cell(run, "port_start"), last = cell(run, "port_end");
+    return first == last ? first : first + "-" + last;
+  };
+  const auto runs = row.find("ports");
+  if (runs == row.end()) return row.contains("port_start") ? one(row) : "";
+  std::string text;
+  for (const Json& run : *runs) text += (text.empty() ? "" : " ") + one(run);
+  return text;
+}
+
+std::string missing_text(const Json& coverage) {
+  std::string text;
+  for (const Json& missing : coverage["missing"]) {
+    text += fmt::format("{}{} to {}: {}", text.empty() ? "" : "; ", cell(missing, "from"), cell(missing, "to"),
+                        cell(missing, "reason"));
+  }
+  return text;
+}
+
+std::string remarks_text(const Json& answer) {
+  std::string text;
+  for (const Json& remark : answer["remarks"]) text += (text.empty() ? "" : "; ") + remark.get<std::string>();
+  return text;
+}
+
 // One line a candidate, the question repeated on each; a question without candidates has one line.
 void show_csv(const Json& answer) {
   static constexpr const char* kOfAnswer[] = {"query", "verdict"};
@@ -149,14 +180,18 @@ void show_csv(const Json& answer) {
   for (const char* key : kOfAnswer) head += fmt::format("{},", key);
   for (const char* key : kOfCandidate) head += fmt::format("{},", key);
   for (const char* key : kAfter) head += fmt::format("{},", key);
-  fmt::print("{}coverage_complete,asked_by\r\n", head);
+  fmt::print("{}coverage_complete,asked_by,ports,coverage_from,coverage_until,missing,remarks\r\n", head);
+  const Json about = {{"missing", missing_text(answer["coverage"])}, {"remarks", remarks_text(answer)}};
   const Json none = Json::array({Json::object()});
   const Json& rows = answer["candidates"].empty() ? none : answer["candidates"];
   for (const Json& row : rows) {
     for (const char* key : kOfAnswer) fmt::print("{},", csv_cell(answer, key));
     for (const char* key : kOfCandidate) fmt::print("{},", csv_cell(row, key));
     for (const char* key : kAfter) fmt::print("{},", csv_cell(answer, key));
-    fmt::print("{},{}\r\n", csv_cell(answer["coverage"], "complete"), csv_cell(answer["asked_by"], "uid"));
+    fmt::print("{},{},", csv_cell(answer["coverage"], "complete"), csv_cell(answer["asked_by"], "uid"));
+    fmt::print("{},{},{},", all_ports(row), csv_cell(answer["coverage"], "from"),
+               csv_cell(answer["coverage"], "until"));
+    fmt::print("{},{}\r\n", csv_cell(about, "missing"), csv_cell(about, "remarks"));
   }
 }
 
