@@ -370,9 +370,7 @@ void Daemon::change_sinks(const std::vector<std::string>& unchanged) {
 
 // The programs go first; what they wrote until then is told, then that every block is free.
 Result<void> Daemon::detach() {
-  std::vector<std::string> interfaces;
-  for (const PlannedInterface& interface : plan_.interfaces) interfaces.push_back(interface.name);
-  TRY_VOID(Datapath::detach(plan_.config.paths, interfaces));
+  TRY_VOID(datapath_->detach());
   detached_ = true;
   slow_path_.reset();
   pump_out();

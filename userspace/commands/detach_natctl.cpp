@@ -1,5 +1,5 @@
-// detach_natctl.cpp - asks first. Where no agent answers, apnatd itself is run to do it: natctl knows nothing of
-// the data plane.
+// detach_natctl.cpp - asks first. Where no agent is, apnatd itself is run to do it: natctl knows nothing of the data
+// plane, nor of the configuration. An agent that is there and does not answer may be at work: then nothing is done.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -28,11 +28,12 @@ bool is_agreed() {
 }
 
 // The apnatd beside this natctl, else the one of PATH.
-ExitCode detach_without_agent(const std::string& config) {
+ExitCode detach_without_agent(const std::string& socket, const std::string& config) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string beside = (self.parent_path() / "apnatd").string();
-  const char* const arguments[] = {"apnatd", "--detach", "--config", config.c_str(), nullptr};
+  const char* const arguments[] = {"apnatd",   "--detach",     "--config", config.c_str(),
+                                   "--socket", socket.c_str(), nullptr};
   std::fflush(stdout);
   ::execv(beside.c_str(), const_cast<char* const*>(arguments));
   ::execvp("apnatd", const_cast<char* const*>(arguments));
@@ -42,7 +43,10 @@ ExitCode detach_without_agent(const std::string& config) {
 ExitCode detach(const Natctl& natctl, const Words& words) {
   if (!words.yes && !is_agreed()) return complain({ExitCode::kRefused, "nothing was done"});
   const auto result = natctl.call("detach", Json::object());
-  if (!result && result.error().code == ExitCode::kUnreachable) return detach_without_agent(words.config);
+  if (!result && result.error().nobody_listens) {
+    fmt::print(stderr, "natctl: {}; running apnatd --detach --config {}\n", result.error().text, words.config);
+    return detach_without_agent(natctl.socket.string(), words.config);
+  }
   if (!result) return complain(result.error());
   if (natctl.json) {
     fmt::print("{}\n", result->dump(2));
@@ -59,7 +63,7 @@ ExitCode detach(const Natctl& natctl, const Words& words) {
 void detach_natctl(CLI::App& app, Natctl& natctl) {
   auto* command = app.add_subcommand("detach", "off the interfaces: nothing is translated any more");
   command->footer(
-      "Without a running agent the interfaces and paths are those of the configuration file.\n\n"
+      "Where no agent listens, the interfaces and paths are those of the configuration file, if the socket is.\n\n"
       "Example:\n  natctl detach --yes");
   auto words = std::make_shared<Words>();
   command->add_flag("--yes", words->yes, "do not ask");

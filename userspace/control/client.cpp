@@ -15,12 +15,16 @@ std::unexpected<Refusal> unreachable(std::string text) {
   return std::unexpected(Refusal{ExitCode::kUnreachable, std::move(text)});
 }
 
+std::unexpected<Refusal> nobody_listens(std::string text) {
+  return std::unexpected(Refusal{ExitCode::kUnreachable, std::move(text), true});
+}
+
 std::unexpected<Refusal> connect_error(int error, const std::string& path) {
   switch (error) {
     case ENOENT:
-      return unreachable(fmt::format("apnatd is not running: there is no control socket {}", path));
+      return nobody_listens(fmt::format("apnatd is not running: there is no control socket {}", path));
     case ECONNREFUSED:
-      return unreachable(fmt::format("apnatd is not running: nobody listens on {}", path));
+      return nobody_listens(fmt::format("apnatd is not running: nobody listens on {}", path));
     case EACCES:
     case EPERM:
       return std::unexpected(Refusal{

@@ -27,6 +27,7 @@ enum class ExitCode { kDone = 0, kRefused = 1, kUsage = 2, kUnreachable = 3 };
 struct Refusal {
   ExitCode code = ExitCode::kRefused;
   std::string text;
+  bool nobody_listens = false;  // there is no agent at this socket: more than that it does not answer
 };
 
 constexpr std::size_t kMostRequestBytes = 64 * 1024;

@@ -23,6 +23,7 @@
 #include "datapath/messages.h"
 #include "datapath/program.h"
 #include "entry.skel.h"
+#include "net/interface.h"
 
 namespace apnat {
 namespace {
@@ -244,6 +245,13 @@ Result<void> Attacher::detach(std::uint32_t ifindex, const std::string& name) co
   }
   if (error == 0) return {};
   return fail(-error, fmt::format("take the program off {} ({})", name, said.last(2)));
+}
+
+Result<void> Attacher::detach_everywhere() const {
+  for (const NetworkInterface& interface : TRY(network_interfaces())) {
+    TRY_VOID(detach(interface.ifindex, interface.name));
+  }
+  return {};
 }
 
 }  // namespace apnat

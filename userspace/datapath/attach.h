@@ -35,6 +35,7 @@ class Attacher {
 
   // Ours only; other programs stay. None there: nothing to do.
   Result<void> detach(std::uint32_t ifindex, const std::string& name) const;
+  Result<void> detach_everywhere() const;
 
  private:
   Result<Attachment> attach_beside(std::uint32_t ifindex, const std::string& name, std::uint32_t other, XdpMode mode,

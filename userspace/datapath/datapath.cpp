@@ -1,8 +1,6 @@
 // datapath.cpp - the door. Each call goes to the one thing that knows.
 #include "datapath/datapath.h"
 
-#include <set>
-
 #include "base/log.h"
 #include "datapath/state.h"
 #include "datapath/verdict_counters.h"
@@ -13,6 +11,21 @@ namespace {
 
 constexpr std::uint32_t kKeepUpTicks = ticks_of(std::chrono::seconds(2));
 constexpr std::uint32_t kMarkTicks = ticks_of(std::chrono::seconds(5));
+
+// For whoever has the lock: an agent at work would attach again.
+Result<void> take_off(const Pins& pins, const std::vector<std::string>& interfaces) {
+  if (std::filesystem::exists(pins.map("programs"))) {
+    TRY_VOID(TRY(Attacher::open(pins)).detach_everywhere());
+  } else {
+    // Without the pins an entry program cannot be told from another data plane's: only where we were asked.
+    const auto there = TRY(network_interfaces());
+    for (const std::string& name : interfaces) {
+      const NetworkInterface* found = find_interface(there, name);
+      if (found) TRY_VOID(Attacher::without_pins().detach(found->ifindex, name));
+    }
+  }
+  return std::filesystem::exists(pins.root) ? remove_root(pins) : Result<void>();
+}
 
 }  // namespace
 
@@ -31,8 +44,7 @@ Result<Datapath> Datapath::open(const Plan& plan) {
     if (const auto applied = state->apply(plan, state->told); !applied) return std::unexpected(applied.error());
   } else if (const auto filled = state->fill_cold(plan); !filled) {
     // Nothing ran before; nothing is left behind.
-    state.reset();
-    (void)detach(plan.config.paths, {});
+    (void)take_off(state->pins, {});
     return std::unexpected(filled.error());
   }
   return Datapath(std::move(state));
@@ -42,16 +54,17 @@ const Datapath::Opened& Datapath::opened() const { return state_->opened; }
 
 Result<void> Datapath::apply(const Plan& plan, std::vector<EventBody>& ended) { return state_->apply(plan, ended); }
 
+Result<void> Datapath::detach() {
+  std::vector<std::string> interfaces;
+  for (const PlannedInterface& interface : state_->plan.interfaces) interfaces.push_back(interface.name);
+  return take_off(state_->pins, interfaces);
+}
+
 Result<void> Datapath::detach(const PathsConfig& paths, const std::vector<std::string>& interfaces) {
   const Pins pins{paths.bpffs};
-  const std::set<std::string> named(interfaces.begin(), interfaces.end());
-  const bool has_pins = std::filesystem::exists(pins.map("programs"));
-  const Attacher attacher = has_pins ? TRY(Attacher::open(pins)) : Attacher::without_pins();
-  for (const NetworkInterface& interface : TRY(network_interfaces())) {
-    // Without the pins an entry program cannot be told from another data plane's: only where we were asked.
-    if (has_pins || named.contains(interface.name)) TRY_VOID(attacher.detach(interface.ifindex, interface.name));
-  }
-  return std::filesystem::exists(pins.root) ? remove_root(pins) : Result<void>();
+  UniqueFd lock;
+  if (std::filesystem::exists(pins.root)) lock = TRY(lock_root(pins));
+  return take_off(pins, interfaces);
 }
 
 void Datapath::sweep(std::vector<EventBody>& ended, std::size_t most_told) {

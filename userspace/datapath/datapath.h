@@ -135,7 +135,10 @@ class Datapath {
   // a removed pool are named by pool_name() until another pool has its number.
   Result<void> apply(const Plan& plan, std::vector<EventBody>& ended);
 
-  // Off the interfaces, pins removed, tables gone.
+  // Off the interfaces, pins removed, tables gone. What this object shows stays to be told until it ends too.
+  Result<void> detach();
+  // The same of one that no agent has; refused with EWOULDBLOCK while one does. `interfaces`: where to look if the pins
+  // are lost.
   static Result<void> detach(const PathsConfig& paths, const std::vector<std::string>& interfaces);
 
   // One turn of the sweeper: ends expired mappings, gives idle blocks back. Bounded work; call it about once a

@@ -66,7 +66,10 @@ Result<UniqueFd> lock_root(const Pins& pins) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   if (locked == 0) return root;
-  if (errno == EWOULDBLOCK) return fail("another apnatd runs this data plane (" + pins.root.string() + " is locked)");
+  if (errno == EWOULDBLOCK) {
+    return std::unexpected(
+        Error{EWOULDBLOCK, "another apnatd runs this data plane (" + pins.root.string() + " is locked)"});
+  }
   return fail(errno, "lock " + pins.root.string());
 }
 

@@ -21,7 +21,8 @@ struct Pins {
 // The root exists and is on a bpffs; one is mounted on /sys/fs/bpf if none is there yet.
 Result<void> make_root(const Pins& pins);
 
-// Held as long as the agent lives. Refused while another holds it for longer than a dead agent's children may.
+// Held as long as the agent lives. Refused (EWOULDBLOCK) while another holds it for longer than a dead agent's children
+// may.
 Result<UniqueFd> lock_root(const Pins& pins);
 
 // Opens what is pinned there.

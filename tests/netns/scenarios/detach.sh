@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # detach.sh - stopping the agent leaves the gateway translating; `natctl detach`
-# leaves nothing: no program on an interface, no pin. The next start is cold: ports
-# that were in use wait out the hold-down (RFC 6888 REQ-8), and the numbers of the
-# events go on where they stopped.
+# leaves nothing: no program on an interface, no pin. An agent that is at work keeps
+# its data plane, whatever natctl is told of sockets and files. The next start is
+# cold: ports that were in use wait out the hold-down (RFC 6888 REQ-8), and the
+# numbers of the events go on where they stopped.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
@@ -11,9 +12,19 @@ lay_out
   printf '[timeouts]\nallow_below_rfc = true\nhold_down = 8\n'
 } | write_config
 start_agent
+pins() { find /sys/fs/bpf/apnat /sys/fs/bpf/xdp -type f 2> /dev/null | sort || true; }
 attached() { ip -n gw -j link show | jq -r '[.[] | select(.xdp != null) | .ifname] | sort | join(" ")'; }
 assert_equal "interfaces with a program" "ext sub1 sub2" "$(attached)"
 on s1 ping -q -c 1 -W 3 "$web_address"
+
+pinned=$(pins)
+assert_exit 3 natctl --socket "$lab/typo.sock" detach --yes --config "$config"
+assert_says "nothing was done"
+assert_exit 1 on gw "$bin/apnatd" --detach --config "$config"
+assert_says "nothing was done"
+assert_equal "interfaces with a program, asked of a wrong socket" "ext sub1 sub2" "$(attached)"
+assert_equal "pins, asked of a wrong socket" "$pinned" "$(pins)"
+on s1 ping -q -c 3 -i 0.02 -W 3 "$web_address"
 
 end agent
 assert_exit 3 natctl status
@@ -25,7 +36,7 @@ start_agent
 assert_exit 0 natctl detach --yes
 nothing_attached() { [[ -z $(attached) ]]; }
 wait_until nothing_attached
-assert_equal "pins left" "" "$(find /sys/fs/bpf/apnat /sys/fs/bpf/xdp -type f 2> /dev/null || true)"
+assert_equal "pins left" "" "$(pins)"
 end agent || true
 
 start_agent

@@ -309,6 +309,7 @@ TEST_CASE("natctl's side says what is wrong with the socket") {
   auto got = Client(temp.path / "none.sock").call({"x", Arguments()}, none);
   CHECK(got.error().code == ExitCode::kUnreachable);
   CHECK(got.error().text.find("apnatd is not running") == 0);
+  CHECK(got.error().nobody_listens);
 
   std::ofstream(temp.path / "file") << "x";
   got = Client(temp.path / "file").call({"x", Arguments()}, none);
@@ -332,4 +333,5 @@ TEST_CASE("natctl's side says what is wrong with the socket") {
   speaker.join();
   CHECK(got.error().code == ExitCode::kUnreachable);
   CHECK(got.error().text.find("is not apnatd's control socket") != std::string::npos);
+  CHECK_FALSE(got.error().nobody_listens);
 }
