@@ -94,6 +94,9 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
   UniqueFd lock = TRY(lock_root(pins));
   const bool adopted = TRY(find_tables(pins)) == FoundTables::kAdoptable;
   if (!adopted) {
+    // An agent that was killed before its tables were anybody's has attached all the same; without the old pins its
+    // program would pass for a stranger's.
+    if (std::filesystem::exists(pins.map("programs"))) TRY_VOID(TRY(Attacher::open(pins)).detach_everywhere());
     TRY_VOID(remove_tables(pins));
     TRY_VOID(make_root(pins));
   }

@@ -66,6 +66,10 @@ TEST_CASE("a data plane is made, attached, adopted by the next agent, and taken 
     const auto second = Datapath::open(wanted);
     REQUIRE_FALSE(second);
     CHECK(second.error().text.find("another apnatd") != std::string::npos);
+    const auto detached = Datapath::detach(wanted.config.paths, {"in", "out"});
+    REQUIRE_FALSE(detached);
+    CHECK(detached.error().code == EWOULDBLOCK);
+    run("ip -d link show in | grep -q xdp");
   }
   CHECK(must_open(wanted).opened().adopted);
   REQUIRE(Datapath::detach(wanted.config.paths, {}));
@@ -235,6 +239,20 @@ TEST_CASE("what lived in a removed pool ends and is told", "[kernel][datapath][L
   later.send_udp({ip("100.64.0.9"), 4000}, kServer);
   CHECK(count(datapath, VERDICT_ADDRESS_EXHAUSTED) == 1);
   CHECK(datapath.pools()[0].blocks_held_down == 4 * 126);
+}
+
+TEST_CASE("an agent killed while it began leaves nothing that stops the next", "[kernel][datapath]") {
+  if (!may_use_kernel()) return;
+  Sandbox sandbox;
+  const Plan wanted = plan(sandbox.config({home()}));
+  {
+    const Datapath first = must_open(wanted);
+    first.tables().rows().node->abi_version = 0;  // it comes last: the tables were nobody's yet
+  }
+  const Datapath second = must_open(wanted);
+  CHECK_FALSE(second.opened().adopted);
+  CHECK(second.interfaces()[0].mode != "off");
+  run("test $(ip -d link show in | grep -o 'prog/xdp id' | wc -l) = 1");
 }
 
 TEST_CASE("records of a pool that is gone when the next agent starts keep its name and its ports",
