@@ -7,9 +7,8 @@
 
 enum { STAMP_SHIFT = 4 };	/* ticks >> STAMP_SHIFT: about a second */
 
-/* DF=0: the kernel fragments what we have translated. DF=1 from inside: it answers
- * the sender, who must see its own packet quoted, so it gets the packet as it came
- * (it cannot leave: it does not fit). DF=1 inbound: nobody here can answer rightly yet. */
+/* DF=0: the kernel fragments what we have translated. DF=1: the packet ends here, and
+ * the agent tells its sender, quoting it as it came (docs/decisions/0004). */
 step_inline enum verdict verdict_too_big(const struct translation *t)
 {
 	if (!(t->ip->frag_off & NETWORK16(IP_DONT_FRAGMENT)))

@@ -44,11 +44,11 @@ class Subscribers {
   };
 
   // The next record, at its moment.
-  Event next(WallTime now) {
+  Event next(WallTime now, std::uint64_t monotonic_ns) {
     Event event;
     event.seq = seq_++;
     event.time = now;
-    event.monotonic_ns = static_cast<std::uint64_t>(now.time_since_epoch().count());
+    event.monotonic_ns = monotonic_ns;
     event.clock_error = std::chrono::microseconds(250);
     if (held_.size() == kMostHeld && !waiting_) {
       waiting_ = true;
@@ -129,7 +129,7 @@ Times write_all(const Options& options, HistoryStore& store, HandWoundClock& clo
     const auto start = std::chrono::steady_clock::now();
     for (unsigned i = 0; i < options.batch && written < options.records; ++i, ++written) {
       clock.advance(step);
-      store.accept(subscribers.next(clock.realtime()));
+      store.accept(subscribers.next(clock.realtime(), clock.monotonic_ns()));
     }
     if (const auto flushed = store.flush(); !flushed) {
       fmt::print(stderr, "{}\n", flushed.error().text);

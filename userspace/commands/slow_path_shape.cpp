@@ -12,9 +12,13 @@ namespace apnat {
 namespace {
 
 Json gauges_shape(const ReassemblyGauges& gauges) {
-  return Json{{"datagrams", gauges.datagrams},       {"fragments", gauges.fragments},
-              {"sources", gauges.sources},           {"memory_bytes", gauges.bytes},
-              {"memory_limit_bytes", gauges.memory}, {"oldest_ms", gauges.oldest_ns / 1'000'000}};
+  return Json{{"datagrams", gauges.datagrams},
+              {"fragments", gauges.fragments},
+              {"sources", gauges.sources},
+              {"memory_bytes", gauges.bytes},
+              {"memory_limit_bytes", gauges.memory},
+              {"oldest_ms", gauges.oldest_ns / 1'000'000},
+              {"tombstones_forgotten", gauges.tombstones_forgotten}};
 }
 
 template <typename Counters>

@@ -39,6 +39,9 @@ Result<KernelWay> KernelWay::open() {
 std::uint16_t KernelWay::mtu_towards(const sockaddr_in& destination) {
   int mtu = 0;
   socklen_t size = sizeof(mtu);
+  // Else it keeps the source address of its first connection, and finds no way once the machine has lost that.
+  const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
+  (void)::connect(out_.get(), &nowhere, sizeof(nowhere));
   if (::connect(out_.get(), reinterpret_cast<const sockaddr*>(&destination), sizeof(destination)) != 0) return 0;
   if (::getsockopt(out_.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0) return 0;
   return static_cast<std::uint16_t>(std::min(mtu, 65535));

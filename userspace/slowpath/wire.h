@@ -61,4 +61,12 @@ inline void set_header_checksum(MutableBytes header) {
   store16(header.data() + ipv4::kChecksum, static_cast<std::uint16_t>(~internet_sum(header)));
 }
 
+// In the IPv4 header at the beginning of `ip`, and its checksum.
+inline void set_dont_fragment(MutableBytes ip, bool wanted) {
+  const std::uint16_t field = load16(ip.data() + ipv4::kFragmentField);
+  store16(ip.data() + ipv4::kFragmentField,
+          static_cast<std::uint16_t>(wanted ? field | ipv4::kDontFragment : field & ~ipv4::kDontFragment));
+  set_header_checksum(ip.first((ip[0] & 0x0f) * std::size_t{4}));
+}
+
 }  // namespace apnat

@@ -147,17 +147,34 @@ void SlowPathWorker::report(const QuotaHit& hit) {
   events_.push_back(std::move(*event));
 }
 
+// Whole and with DF a datagram is atomic, and the program leaves its ID alone; it came in fragments all the same and
+// leaves in fragments, so it must get one of ours (RFC 6864 section 4: non-atomic). The program sees it without DF.
+// Empty: that is not so here.
+Bytes SlowPathWorker::as_in_pieces(const Original& original) {
+  if (original.largest_fragment == 0) return {};
+  const auto parsed = parse_frame(original.frame);
+  if (!parsed || !parsed->dont_fragment()) return {};
+  cuttable_.assign(original.frame.begin(), original.frame.end());
+  set_dont_fragment(MutableBytes(cuttable_).subspan(parsed->link.size()), false);
+  return cuttable_;
+}
+
 void SlowPathWorker::finish(const Original& original) {
   if (!program_) {
     ++counters_.translator_failed;
     return;
   }
-  const auto translated =
-      program_->translate(original.frame, original.arrival.ifindex, original.arrival.rx_queue, out_);
+  const Bytes in_pieces = as_in_pieces(original);
+  const auto translated = program_->translate(in_pieces.empty() ? original.frame : in_pieces, original.arrival.ifindex,
+                                              original.arrival.rx_queue, out_);
   lap(Stage::kTranslate);
   if (!translated) {
     ++counters_.translator_failed;
     return;
+  }
+  if (!in_pieces.empty()) {
+    const auto at = static_cast<std::size_t>(translated->frame.data() - out_.data());
+    set_dont_fragment(MutableBytes(out_).subspan(at + translated->answer.network_offset), true);
   }
   dispose(original, *translated);
   lap(Stage::kSend);
@@ -168,7 +185,7 @@ void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Tr
   const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
   const enum fate fate = core_fate(verdict);
   if (fate == FATE_FORWARD) return send(original, translated);
-  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated.frame);
+  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
   if (const auto error = error_of(verdict)) {
     return tell_sender(*error, original, translated.answer.interface_ifindex, translated.answer.mtu);
   }
@@ -191,7 +208,7 @@ void SlowPathWorker::send(const Original& original, const SlowPathProgram::Trans
   // The kernel sends what has no socket here, or is too large for one of its frames.
   const bool fits =
       answer.mtu + answer.network_offset <= XskRing::kFrameBytes || translated.frame.size() <= XskRing::kFrameBytes;
-  if (!ring || !fits || answer.mtu == 0) return send_by_kernel(original, translated.frame);
+  if (!ring || !fits || answer.mtu == 0) return send_by_kernel(original, translated);
   auto fragmenter = Fragmenter::make(translated.frame, answer.mtu, original.largest_fragment);
   if (!fragmenter && fragmenter.error() == FragmenterFault::kTooBig) {
     return tell_sender(IcmpError::kFragmentationNeeded, original, answer.interface_ifindex, answer.mtu);
@@ -211,14 +228,14 @@ void SlowPathWorker::send(const Original& original, const SlowPathProgram::Trans
   ++counters_.forwarded;
 }
 
-void SlowPathWorker::send_by_kernel(const Original& original, Bytes frame) {
-  const KernelWay::Sent sent = kernel_.send(frame, original.largest_fragment);
+void SlowPathWorker::send_by_kernel(const Original& original, const SlowPathProgram::Translated& translated) {
+  const KernelWay::Sent sent = kernel_.send(translated.frame, original.largest_fragment);
   switch (sent.end) {
     case KernelWay::Sent::End::kSent:
       ++counters_.by_kernel;
       return;
     case KernelWay::Sent::End::kTooBig:
-      return tell_sender(IcmpError::kFragmentationNeeded, original, original.arrival.ifindex, sent.mtu);
+      return tell_sender(IcmpError::kFragmentationNeeded, original, translated.answer.interface_ifindex, sent.mtu);
     case KernelWay::Sent::End::kLost:
       ++counters_.send_failed;
   }

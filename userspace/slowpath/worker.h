@@ -70,9 +70,10 @@ class SlowPathWorker {
   const InternalPrefix* find_internal(Ip4 address) const;
   enum realm realm_of(Bytes frame, std::uint32_t device) const;
   void finish(const Original& original);
+  Bytes as_in_pieces(const Original& original);
   void dispose(const Original& original, const SlowPathProgram::Translated& translated);
   void send(const Original& original, const SlowPathProgram::Translated& translated);
-  void send_by_kernel(const Original& original, Bytes frame);
+  void send_by_kernel(const Original& original, const SlowPathProgram::Translated& translated);
   void tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu);
   XskRing* ring_of(std::uint32_t device, std::uint32_t queue) const;
   void begin_laps();
@@ -91,6 +92,7 @@ class SlowPathWorker {
   std::vector<std::shared_ptr<XskRing>> rings_;
   std::vector<XskRing*> touched_;  // have something in line
   std::vector<std::uint8_t> out_;
+  std::vector<std::uint8_t> cuttable_;  // what as_in_pieces() changes
   SlowPathCounters counters_;
   std::array<std::uint64_t, 4> stage_ns_{};
   std::uint64_t now_ns_ = 0;  // when the batch began

@@ -79,6 +79,20 @@ TEST_CASE("pieces of a datagram whose ID is 0 keep one ID among them", "[kernel]
   CHECK(arrived.id != 0);
 }
 
+TEST_CASE("an interface that gets another address does not end it", "[kernel][slowpath]") {
+  if (!may_use_sockets()) return;
+  Sandbox sandbox;
+  lay_next_hop();
+  const FarEnd far("out_peer");
+  KernelWay way = KernelWay::open().value();
+  CHECK(way.send(frame_of(datagram(1400)), 0).end == KernelWay::Sent::End::kSent);
+  run("ip -4 address flush dev out && ip address add 198.51.100.2/24 dev out && "
+      "ip neigh replace 198.51.100.9 lladdr 02:00:00:00:00:09 dev out nud permanent && "
+      "ip route replace 203.0.113.0/24 via 198.51.100.9");
+  CHECK(way.send(frame_of(datagram(1400)), 0).end == KernelWay::Sent::End::kSent);
+  CHECK(far.receive(2).size() == 2);
+}
+
 TEST_CASE("what may not be cut comes back with the MTU of the way", "[kernel][slowpath][FRAG-18]") {
   if (!may_use_sockets()) return;
   Sandbox sandbox;

@@ -1,6 +1,8 @@
 // The worker between real sockets and the loaded program: from a fragment on the wire to the datagram on the other one.
 #include "slowpath/worker.h"
 
+#include <set>
+
 #include "datapath/datapath.h"
 #include "kernel_lab.h"
 
@@ -202,6 +204,25 @@ TEST_CASE("a datagram in fragments that may not be cut: its sender is told the M
   CHECK(load32(quoted.data() + ipv4::kSource) == kS1);
   CHECK(lab.counters().icmp_sent == 1);
   CHECK(lab.outside.is_silent());
+}
+
+TEST_CASE("what came in fragments with DF leaves so, with an ID of ours", "[kernel][slowpath][ID-7][FRAG-18]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  std::set<std::uint16_t> ids;
+  for (int n = 0; n < 3; ++n) {
+    lab.send(cut(udp(2960, 7, true), 1480));  // each has the same of its sender's
+    for (const Octets& frame : lab.outside.receive(2)) {
+      const auto parsed = parse_frame(frame);
+      REQUIRE(parsed);
+      CHECK(parsed->dont_fragment());
+      CHECK(internet_sum(parsed->header) == 0xffff);
+      ids.insert(load16(parsed->header.data() + ipv4::kId));
+    }
+  }
+  CHECK(ids.size() == 3);
+  CHECK(lab.counters().fragments_sent == 6);
 }
 
 TEST_CASE("where the next hop is not known the kernel finds it, and nothing is lost", "[kernel][slowpath]") {
