@@ -98,7 +98,7 @@ start_receiver() {
   esac
 }
 
-signal() { kill "-$2" "${process[$1]}" 2> /dev/null || true; }
+signal() { if running "$1"; then kill "-$2" "${process[$1]}" 2> /dev/null || true; fi; }
 
 launch_agent() {
   mkdir -p /run/apnat
