@@ -7,21 +7,16 @@ import argparse
 import socket
 import struct
 
-ETH_P_IP, ETH_P_8021Q, PORT = 0x0800, 0x8100, 53
+from fragments import checksum, udp
 
-
-def checksum(header):
-    total = sum(struct.unpack(f"!{len(header) // 2}H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+ETH_P_IP, ETH_P_8021Q = 0x0800, 0x8100
 
 
 def datagram(source, destination):
-    payload = b"apnat"
-    udp = struct.pack("!HHHH", 5000, PORT, 8 + len(payload), 0) + payload
+    body = udp((source, 5000), (destination, 53), b"apnat")
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0) + addresses
-    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + udp
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, socket.IPPROTO_UDP, 0) + addresses
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + body
 
 
 def main():

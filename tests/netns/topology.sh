@@ -68,6 +68,9 @@ like_a_wire() {
     rx-vlan-stag-hw-parse off gro on > /dev/null
 }
 
+# mac_of NAMESPACE IFACE
+mac_of() { ip -n "$1" -j link show "$2" | jq -r '.[0].address'; }
+
 # host NAMESPACE IFACE ADDRESS/LENGTH GATEWAY
 host() {
   ip -n "$1" address add "$3" dev "$2"
@@ -185,6 +188,17 @@ common_pool() {
 name = "residential"
 internal = ["100.64.0.0/16"]
 external = ["$pool_prefix"]
+TOML
+}
+
+# own_address_pool - the gateway's one address is shared, by it too.
+own_address_pool() {
+  cat << TOML
+[[pool]]
+name = "own_address"
+internal = ["100.64.0.0/16"]
+external = ["$gateway_address/32"]
+ports = "20000-59999"
 TOML
 }
 

@@ -44,8 +44,6 @@ lay_soak() {
   ip -n gw neighbour replace "$router_address" lladdr "$(mac_of r to_gw)" dev ext nud permanent
 }
 
-mac_of() { ip -n "$1" -j link show "$2" | jq -r '.[0].address'; }
-
 # A disk of its own, small enough to be filled.
 lay_state() {
   mkdir -p "$state"

@@ -14,7 +14,6 @@
 #include "commands/command.h"
 #include "commands/rates.h"
 #include "config/change.h"
-#include "config/parameters.h"
 #include "history/epoch.h"
 
 namespace apnat {
@@ -305,8 +304,7 @@ void Daemon::tell_holdings() {
 }
 
 void Daemon::tell_config() {
-  const std::string logging = logging_text(plan_.config);
-  pump_->tell(ConfigApplied{plan_.hash, plan_.parameters + (logging.empty() ? "" : "; " + logging)});
+  pump_->tell(ConfigApplied{plan_.hash, plan_.parameters + (plan_.logging.empty() ? "" : "; " + plan_.logging)});
 }
 
 void Daemon::hang_up() {

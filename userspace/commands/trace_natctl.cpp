@@ -34,12 +34,15 @@ struct TraceWords {
   }
 };
 
+std::string run_text(const Json& run) {
+  const std::string first = cell(run, "port_start"), last = cell(run, "port_end");
+  return first == last ? first : first + "-" + last;
+}
+
 std::string ports_cell(const Json& row) {
   const std::string protocol = cell(row, "protocol") == "-" ? "" : "/" + cell(row, "protocol");
   const auto runs = row.find("ports");
-  const Json& first = runs == row.end() ? row : runs->front();
-  std::string text = cell(first, "port_start");
-  if (first["port_start"] != first["port_end"]) text += "-" + cell(first, "port_end");
+  std::string text = run_text(runs == row.end() ? row : runs->front());
   if (runs != row.end()) text += fmt::format(" and {} more runs", runs->size() - 1);
   return text + protocol;
 }
@@ -95,6 +98,10 @@ void show_signature(const Json& answer) {
   fmt::print("Asked        {}, by {} (user id {})\n", cell(answer, "asked_at"), cell(by, "user"), cell(by, "uid"));
 }
 
+std::string missing_text(const Json& missing) {
+  return fmt::format("{} to {}: {}", cell(missing, "from"), cell(missing, "to"), cell(missing, "reason"));
+}
+
 void show_text(const Json& answer) {
   fmt::print("{}\n\nAnswer       {}\n\n", question_text(answer), answer_text(answer));
   const Json& candidates = answer["candidates"];
@@ -113,8 +120,7 @@ void show_text(const Json& answer) {
              coverage.value("complete", false) ? "complete for the time asked" : "NOT complete for the time asked",
              cell(coverage, "from"), cell(coverage, "until"));
   for (const Json& missing : coverage["missing"]) {
-    fmt::print("             missing {} to {}: {}\n", cell(missing, "from"), cell(missing, "to"),
-               cell(missing, "reason"));
+    fmt::print("             missing {}\n", missing_text(missing));
   }
   for (const Json& remark : answer["remarks"]) fmt::print("Remark       {}\n", remark.get<std::string>());
   show_signature(answer);
@@ -132,31 +138,20 @@ std::string csv_cell(const Json& object, const char* key) {
 
 // All of them: with port_layout scattered or psid the first and the last say nothing of what lies between.
 std::string all_ports(const Json& row) {
-  const auto one = [](const Json& run) {
-    const std::string first = cell(run, "port_start"), last = cell(run, "port_end");
-    return first == last ? first : first + "-" + last;
-  };
   const auto runs = row.find("ports");
-  if (runs == row.end()) return row.contains("port_start") ? one(row) : "";
+  if (runs == row.end()) return row.contains("port_start") ? run_text(row) : "";
   std::string text;
-  for (const Json& run : *runs) text += (text.empty() ? "" : " ") + one(run);
+  for (const Json& run : *runs) text += (text.empty() ? "" : " ") + run_text(run);
   return text;
 }
 
-std::string missing_text(const Json& coverage) {
+// In one cell.
+std::string joined(const Json& list, std::string (*text_of)(const Json&)) {
   std::string text;
-  for (const Json& missing : coverage["missing"]) {
-    text += fmt::format("{}{} to {}: {}", text.empty() ? "" : "; ", cell(missing, "from"), cell(missing, "to"),
-                        cell(missing, "reason"));
-  }
+  for (const Json& one : list) text += (text.empty() ? "" : "; ") + text_of(one);
   return text;
 }
-
-std::string remarks_text(const Json& answer) {
-  std::string text;
-  for (const Json& remark : answer["remarks"]) text += (text.empty() ? "" : "; ") + remark.get<std::string>();
-  return text;
-}
+std::string remark_text(const Json& remark) { return remark.get<std::string>(); }
 
 // One line a candidate, the question repeated on each; a question without candidates has one line.
 void show_csv(const Json& answer) {
@@ -181,7 +176,8 @@ void show_csv(const Json& answer) {
   for (const char* key : kOfCandidate) head += fmt::format("{},", key);
   for (const char* key : kAfter) head += fmt::format("{},", key);
   fmt::print("{}coverage_complete,asked_by,ports,coverage_from,coverage_until,missing,remarks\r\n", head);
-  const Json about = {{"missing", missing_text(answer["coverage"])}, {"remarks", remarks_text(answer)}};
+  const Json about = {{"missing", joined(answer["coverage"]["missing"], missing_text)},
+                      {"remarks", joined(answer["remarks"], remark_text)}};
   const Json none = Json::array({Json::object()});
   const Json& rows = answer["candidates"].empty() ? none : answer["candidates"];
   for (const Json& row : rows) {

@@ -1,4 +1,4 @@
-// parameters.cpp - the text and its hash.
+// parameters.cpp - the texts.
 #include "config/parameters.h"
 
 #include <fmt/format.h>
@@ -67,12 +67,6 @@ std::string logging_text(const Config& config) {
   std::string text;
   append_sorted(std::move(pools), text);
   return text;
-}
-
-std::string parameters_hash(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace apnat

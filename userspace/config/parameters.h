@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "config/config.h"
 
@@ -12,11 +11,7 @@ namespace apnat {
 // whatever their order in the file.
 std::string parameters_text(const Config& config);
 
-// Which pools record more of their subscribers than blocks. Nobody's ports depend on it, so it is no part of the above;
-// but to ask for it is an event (LOG-8).
+// Which pools record more of their subscribers than blocks. Nobody's ports depend on it, so it is no part of the above.
 std::string logging_text(const Config& config);
-
-// 64-bit FNV-1a, 16 hexadecimal digits.
-std::string parameters_hash(std::string_view text);
 
 }  // namespace apnat

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/fingerprint.h"
 #include "config/demand.h"
 #include "config/parameters.h"
 
@@ -195,7 +196,8 @@ Plan plan(const Config& config) {
   plan.block_idle_ticks = ticks(config.timeouts.block_idle);
   plan.hold_down_ticks = ticks(config.timeouts.hold_down);
   plan.parameters = parameters_text(config);
-  plan.hash = parameters_hash(plan.parameters);
+  plan.hash = fingerprint(plan.parameters);
+  plan.logging = logging_text(config);
   return plan;
 }
 

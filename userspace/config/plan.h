@@ -68,6 +68,7 @@ struct Plan {
   // 64-bit FNV-1a hash in hex: the config_applied event.
   std::string parameters;
   std::string hash;
+  std::string logging;  // the pools that record more than blocks: asking for it is on record too
 
   std::uint64_t memory_bytes() const;  // what the tables of this plan cost
 };

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <set>
 
+#include "base/fingerprint.h"
+
 namespace apnat {
 namespace {
 
@@ -212,8 +214,7 @@ Result<Placement> place(const Plan& plan, const Holding& held, const std::vector
 }
 
 void derive_layout_key(const node_state& node, const std::string& name, __u32 (&key)[4]) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (unsigned char letter : name) hash = (hash ^ letter) * 0x100000001b3ULL;
+  std::uint64_t hash = fnv1a(name);
   for (unsigned i = 0; i < 4; ++i) {
     hash = mix(hash ^ node.secret[i]) + i;
     key[i] = static_cast<__u32>(hash >> 32);

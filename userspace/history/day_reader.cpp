@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/fingerprint.h"
 #include "history/day_file.h"
 #include "history/schema.h"
 
@@ -28,7 +29,7 @@ Result<void> DayReader::read_epochs() {
   while (TRY(ask.step())) {
     EpochThen then{.from = ask.number(0), .until = std::nullopt, .hash = std::string(ask.bytes(2)), .epoch = nullptr};
     if (!ask.is_null(1)) then.until = ask.number(1);
-    if (epoch_hash(ask.bytes(3)) != then.hash) return std::unexpected(Error{EUCLEAN, "a configuration is damaged"});
+    if (fingerprint(ask.bytes(3)) != then.hash) return std::unexpected(Error{EUCLEAN, "a configuration is damaged"});
     auto epoch = decode_epoch(ask.bytes(3));
     if (!epoch) return std::unexpected(Error{EUCLEAN, epoch.error().text});
     then.epoch = std::make_shared<const Epoch>(std::move(*epoch));

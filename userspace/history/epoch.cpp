@@ -1,8 +1,6 @@
 // epoch.cpp - an epoch's bytes, and the two directions of its rules.
 #include "history/epoch.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "history/varint.h"
@@ -254,12 +252,6 @@ bool has_rules_for(const Epoch& epoch, Ip4 address) {
   return std::ranges::any_of(epoch.pools, [&](const PlannedPool& pool) {
     return pool.row.assignment != ASSIGN_DYNAMIC && std::ranges::binary_search(pool.external, address);
   });
-}
-
-std::string epoch_hash(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace apnat

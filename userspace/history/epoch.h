@@ -21,8 +21,6 @@ struct Epoch {
 // Equal epochs have equal bytes.
 std::string encoded(const Epoch& epoch);
 Result<Epoch> decode_epoch(std::string_view bytes);
-// 64-bit FNV-1a of the bytes, in hex: tells epochs apart, and damaged bytes from whole ones.
-std::string epoch_hash(std::string_view bytes);
 
 // Somebody whose ports a rule gives.
 struct RuledPorts {

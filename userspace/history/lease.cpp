@@ -23,7 +23,8 @@ bool is_end_of(const Lease& end, const Lease& beginning) {
   return between > kSameMoment && between <= kLargestOffset && between % kSecond == 0;
 }
 
-void take_in(Lease& lease, const Lease& other) {
+// True: `lease` begins later than it seemed to.
+bool take_in(Lease& lease, const Lease& other) {
   const bool is_moved = is_end_of(lease, other) || is_end_of(other, lease);
   lease.from = is_moved ? std::max(lease.from, other.from) : std::min(lease.from, other.from);
   if (lease.is_open() || (lease.end_unrecorded && !other.is_open() && !other.end_unrecorded)) {
@@ -35,6 +36,7 @@ void take_in(Lease& lease, const Lease& other) {
   lease.carried |= other.carried;
   lease.clock_error_us = std::max(lease.clock_error_us, other.clock_error_us);
   if (!lease.destination) lease.destination = other.destination;
+  return is_moved;
 }
 
 }  // namespace
@@ -61,8 +63,7 @@ void fuse(std::vector<Lease>& leases) {
       --at;
     }
     if (at > 0 && is_same_lease(leases[at - 1], leases[i])) {
-      is_moved |= is_end_of(leases[at - 1], leases[i]);
-      take_in(leases[at - 1], leases[i]);
+      is_moved |= take_in(leases[at - 1], leases[i]);
     } else {
       if (kept != i) leases[kept] = std::move(leases[i]);
       ++kept;

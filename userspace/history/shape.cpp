@@ -32,10 +32,7 @@ std::optional<std::uint16_t> Shape::block_of(std::uint16_t port) const {
     const bool has = std::ranges::any_of(ports_, [&](const PortRange& range) { return range.contains(port); });
     return has ? std::optional<std::uint16_t>(0) : std::nullopt;
   }
-  if (port < row_.first_port_host || port > row_.last_port_host) return std::nullopt;
-  // RFC 7597 section 5.1: the ports whose first `a` bits are 0 are nobody's.
-  const bool is_psid = row_.port_layout == LAYOUT_PSID && row_.psid_offset > 0;
-  if (is_psid && port >> (16 - row_.psid_offset) == 0) return std::nullopt;
+  if (!is_usable(row_, port)) return std::nullopt;
   return static_cast<std::uint16_t>(slot_of_port(row_, port) >> row_.block_size_log2);
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/fingerprint.h"
 #include "base/log.h"
 
 namespace apnat {
@@ -39,8 +40,10 @@ struct HistoryStore::Taker {
   }
   void operator()(const PortBlockReleased& e) const {
     auto lease = store.block_lease(e.pool, e.subscriber, e.external_address, e.ports);
-    if (lease) lease->from = to_micros(e.assigned_at), lease->to = to_micros(event.time);
-    if (lease) store.end_under_other_shapes(*lease, e, event);
+    if (lease) {
+      lease->from = to_micros(e.assigned_at), lease->to = to_micros(event.time);
+      store.end_under_other_shapes(*lease, e, event);
+    }
     store.put(std::move(lease), event);
   }
   void operator()(const MappingCreated& e) const {
@@ -212,7 +215,7 @@ void HistoryStore::begin_epoch(const Epoch& epoch, WallTime earliest, WallTime l
     pools_[pool.name] = std::move(now);
   }
   const std::string bytes = encoded(epoch);
-  const std::string hash = epoch_hash(bytes);
+  const std::string hash = fingerprint(bytes);
   if (epoch_ && epoch_->hash == hash) return;
   if (pending_.epochs.empty()) pending_.epoch_before = epoch_;
   epoch_ = EpochNow{bytes, hash, to_micros(earliest)};

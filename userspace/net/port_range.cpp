@@ -74,11 +74,6 @@ std::uint16_t scattered_slot(const struct pool& pool, std::uint16_t port) {
   return static_cast<std::uint16_t>(left << 8 | right);
 }
 
-bool is_usable(const struct pool& pool, std::uint16_t port) {
-  if (port < pool.first_port_host || port > pool.last_port_host) return false;
-  return pool.port_layout != LAYOUT_PSID || pool.psid_offset == 0 || port >> (16 - pool.psid_offset) != 0;
-}
-
 std::vector<PortRange> maximal_runs(std::vector<std::uint16_t> ports) {
   std::ranges::sort(ports);
   std::vector<PortRange> runs;
@@ -93,6 +88,11 @@ std::vector<PortRange> maximal_runs(std::vector<std::uint16_t> ports) {
 }
 
 }  // namespace
+
+bool is_usable(const struct pool& pool, std::uint16_t port) {
+  if (port < pool.first_port_host || port > pool.last_port_host) return false;
+  return pool.port_layout != LAYOUT_PSID || pool.psid_offset == 0 || port >> (16 - pool.psid_offset) != 0;
+}
 
 Result<PortRange> PortRange::parse(std::string_view text) {
   const std::size_t dash = text.find('-');

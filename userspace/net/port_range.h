@@ -32,8 +32,10 @@ struct PortRange {
 std::uint16_t slot_of_port(const struct pool& pool, std::uint16_t port);
 std::uint16_t port_of_slot(const struct pool& pool, std::uint16_t slot);
 
-// The ports behind slots first..last that subscribers may use under the pool's `ports` (and, for
-// PSID with a > 0, RFC 7597's exclusion of A = 0), as sorted maximal runs.
+// May subscribers get it: under the pool's `ports`, and, for PSID with a > 0, RFC 7597's exclusion of A = 0?
+bool is_usable(const struct pool& pool, std::uint16_t port);
+
+// The usable ports behind slots first..last, as sorted maximal runs.
 std::vector<PortRange> ports_of_slots(const struct pool& pool, struct slot_range slots);
 
 // RFC 7422 section 2: `ratio` subscribers share the usable ports of an address in equal, consecutive

@@ -4,13 +4,7 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
-write_config << TOML
-[[pool]]
-name = "own_address"
-internal = ["100.64.0.0/16"]
-external = ["$gateway_address/32"]
-ports = "20000-59999"
-TOML
+own_address_pool | write_config
 # As many distributions have it.
 on gw sysctl -qw net.ipv4.conf.all.rp_filter=2
 start_agent

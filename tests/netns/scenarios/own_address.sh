@@ -5,13 +5,7 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
-write_config << TOML
-[[pool]]
-name = "own_address"
-internal = ["100.64.0.0/16"]
-external = ["$gateway_address/32"]
-ports = "20000-59999"
-TOML
+own_address_pool | write_config
 start_agent
 
 said=$(natctl status)

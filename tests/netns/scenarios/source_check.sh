@@ -17,9 +17,9 @@ wait_until has_event source_spoofed '.source_address == "10.9.9.9"'
 
 # A priority tag is no way round: the kernel would take it off, and forward what is under it.
 before=$(received r to_gw)
-on s1 python3 "$here/tagged.py" eth0 "$(ip -n gw -j link show sub1 | jq -r '.[0].address')" \
+on s1 python3 "$here/tagged.py" eth0 "$(mac_of gw sub1)" \
   --vlan 0 --source 10.9.9.9 --destination "$web_address" --count 5
-on s1 python3 "$here/tagged.py" eth0 "$(ip -n gw -j link show sub1 | jq -r '.[0].address')" \
+on s1 python3 "$here/tagged.py" eth0 "$(mac_of gw sub1)" \
   --vlan 0 --vlan 0 --source 100.64.1.2 --destination "$web_address" --count 5
 wait_until counter_is UNEXPECTED_TAG -ge 10
 assert "packets that left" "$(received r to_gw) - $before <= 1"
