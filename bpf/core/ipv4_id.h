@@ -10,11 +10,12 @@
 
 enum {
 	IPV4_ID_MASK = 0xffff,
-	IPV4_ID_SEGMENT_SHIFT = 13,	/* 65,536 IDs in IPV4_ID_SEGMENTS */
+	IPV4_ID_SEGMENT_SHIFT = 10,	/* 65,536 IDs in IPV4_ID_SEGMENTS */
 	IPV4_ID_SEGMENT_MASK = (1 << IPV4_ID_SEGMENT_SHIFT) - 1,
 	IPV4_ID_TICK_MASK = (1 << IPV4_ID_TICK_BITS) - 1,
 	IPV4_ID_LOW4 = 0x000f,
 };
+_Static_assert(IPV4_ID_SEGMENTS << IPV4_ID_SEGMENT_SHIFT == IPV4_ID_MASK + 1, "the segments are all the IDs");
 
 step_inline int is_atomic(const struct translation *t)
 {
@@ -49,7 +50,7 @@ step_inline __u32 segment_of(__u32 n)
 	return n >> IPV4_ID_SEGMENT_SHIFT & (IPV4_ID_SEGMENTS - 1);
 }
 
-/* Once in 8,192 IDs: what ipv4_id_row.last_lap is to be while the n-th is given. */
+/* Once in 1,024 IDs: what ipv4_id_row.last_lap is to be while the n-th is given. */
 step_apart int look_up_last_lap(struct id_given *id)
 {
 	const struct ipv4_id_laps *laps;
@@ -61,20 +62,39 @@ step_apart int look_up_last_lap(struct id_given *id)
 	       (laps ? laps->used_up_at[segment_of(id->n)] & IPV4_ID_TICK_MASK : 0);
 }
 
-/* The last ID of a segment has just been given. */
-step_apart int end_segment(struct id_given *id)
+/* Was it too lately? It is never 0 once used, so it may be a tick ahead. */
+step_inline int is_lately(__u32 used_up_at, __u32 now, __u32 lifetime)
+{
+	return used_up_at && ((now + 1 - used_up_at) & IPV4_ID_TICK_MASK) <= lifetime;
+}
+
+/* An ID has just been given that is its segment's last, or of another segment than was asked about: several processors
+ * may ask about a segment, and only one gets its last. Returns whether the packet may not have the other's. */
+step_apart int cross_segment(struct id_given *id)
 {
 	struct ipv4_id_laps *laps;
+	struct node_state *node;
 
 	if (!id)
 		return 0;
 	laps = find_ipv4_id_laps(id->world, id->row);
-	if (laps)
+	node = find_node_state(id->world);
+	if (!laps || !node)
+		return 0;
+	if ((id->n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK) {
 		laps->used_up_at[segment_of(id->n)] = id->now | 1;
+		return 0;
+	}
+	if (!is_lately(laps->used_up_at[segment_of(id->n)] & IPV4_ID_TICK_MASK, id->now,
+		       the_options(id->world)->ipv4_id_ticks))
+		return 0;
+	if (id->strictly || the_options(id->world)->ipv4_id_on_repeat != ID_REPEAT_COUNT)
+		return 1;
+	__sync_fetch_and_add(&node->ids_repeated, 1);
 	return 0;
 }
 
-step_inline struct id_given *describe_id(const struct translation *t, __u32 row, __u32 n)
+step_inline struct id_given *describe_id(const struct translation *t, __u32 row, __u32 n, int strictly)
 {
 	struct scratch *scratch = find_scratch(t->world);
 
@@ -84,6 +104,7 @@ step_inline struct id_given *describe_id(const struct translation *t, __u32 row,
 	scratch->id.row = row;
 	scratch->id.n = n;
 	scratch->id.now = t->now;
+	scratch->id.strictly = strictly;
 	return &scratch->id;
 }
 
@@ -91,14 +112,8 @@ step_inline struct id_given *describe_id(const struct translation *t, __u32 row,
 step_inline __u32 find_last_lap(const struct translation *t, __u32 number, struct ipv4_id_row *row, __u32 n)
 {
 	if (row->last_lap >> IPV4_ID_TICK_BITS != segment_of(n))
-		row->last_lap = look_up_last_lap(describe_id(t, number, n));
+		row->last_lap = look_up_last_lap(describe_id(t, number, n, 0));
 	return row->last_lap & IPV4_ID_TICK_MASK;
-}
-
-/* Was it too lately? It is never 0 once used, so it may be a tick ahead. */
-step_inline int is_lately(__u32 used_up_at, __u32 now, __u32 lifetime)
-{
-	return used_up_at && ((now + 1 - used_up_at) & IPV4_ID_TICK_MASK) <= lifetime;
 }
 
 /* Told to the agent, seldom (ID-15); counted always. */
@@ -127,12 +142,13 @@ step_inline enum verdict give_id(struct translation *t, int strictly)
 {
 	const volatile struct options *options = the_options(t->world);
 	__u64 hash = id_hash(options->secret, t->new_source, t->new_destination, t->ip->protocol);
-	__u32 number = hash >> 48, n;
+	__u32 number = hash >> 48, asked, n;
 	struct ipv4_id_row *row = find_ipv4_id_row(t->world, number);
 
 	if (!row)
 		return VERDICT_TABLE_MISSING;
-	if (is_lately(find_last_lap(t, number, row, row->given), t->now, options->ipv4_id_ticks)) {
+	asked = *(volatile __u32 *)&row->given;
+	if (is_lately(find_last_lap(t, number, row, asked), t->now, options->ipv4_id_ticks)) {
 		if (strictly || options->ipv4_id_on_repeat == ID_REPEAT_DROP)
 			return VERDICT_IPV4_ID_EXHAUSTED;
 		note_repeat(t, options->ipv4_id_on_repeat == ID_REPEAT_MAKE_ATOMIC);
@@ -142,8 +158,9 @@ step_inline enum verdict give_id(struct translation *t, int strictly)
 		}
 	}
 	n = __sync_fetch_and_add(&row->given, 1);
-	if ((n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK)
-		end_segment(describe_id(t, number, n));
+	if ((segment_of(n ^ asked) || (n & IPV4_ID_SEGMENT_MASK) == IPV4_ID_SEGMENT_MASK) &&
+	    cross_segment(describe_id(t, number, n, strictly)))
+		return VERDICT_IPV4_ID_EXHAUSTED;
 	t->new_id = permute_id(hash, n);
 	return VERDICT_CONTINUE;
 }

@@ -64,7 +64,7 @@ struct place {
 	__be32 destination;
 	__be16 destination_port;
 	__u8 locked;
-	__u64 ending;		/* key of the expired mapping at `slot` whose end is to be recorded first; 0: none */
+	__u64 ending;		/* where mappings are recorded: key of the expired one at `slot`; 0: none */
 };
 
 /* An IPv4 ID that has been given, or is about to be (ipv4_id.h). */
@@ -73,6 +73,7 @@ struct id_given {
 	__u32 row;	/* of ipv4_ids */
 	__u32 n;	/* which of the row's */
 	__u32 now;
+	__u32 strictly;	/* give_id() */
 };
 
 /* What the steps off the fast path work on; find_scratch() gives each processor one. */
@@ -203,20 +204,20 @@ step_inline int put_in_place_of(struct mapping *mapping, __u64 old, const struct
 	return __sync_bool_compare_and_swap(&mapping->key, old, place->key);
 }
 
-/* An expired mapping that is on record keeps its slot until its end is recorded too: take_over() does that, once,
- * where there is stack left for it. */
+/* Where mappings are recorded the slot is only chosen here: put_on_record() puts the key there once the record, and
+ * the end of an expired mapping before it, have been told. The subscriber's lock keeps the slot ours. */
 step_inline int claim_slot(struct place *place, const struct pool *pool, struct mapping *mapping)
 {
 	__u64 old = mapping->key;
 
-	if (old && the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS) {
+	if (the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS) {
 		place->ending = old;
 		return 1;
 	}
 	return put_in_place_of(mapping, old, place);
 }
 
-/* place->slot: a slot of place->set, claimed, or to be taken over from place->ending. */
+/* place->slot: a slot of place->set, claimed or chosen. */
 step_apart int claim_in_set(struct place *place)
 {
 	struct mapping_set *set;
@@ -349,106 +350,104 @@ step_inline int is_over_rate(const struct place *place, const struct pool *pool,
 	return 0;
 }
 
-/* Where log = "mappings": recorded, or taken back. */
-step_apart int record_mapping(struct place *place)
+/* What a mapping's record says, begin or end. `key`: of the mapping, whether it stands yet or not. NULL: a table is
+ * missing. */
+step_inline struct assignment_record *describe_mapping(struct place *place, const struct pool *pool, __u64 key)
 {
-	const struct subscriber *subscriber;
-	struct assignment_record *what;
-	struct creation_set *created;
-	struct mapping *mapping;
-	const struct pool *pool;
-
-	if (!place)
-		return VERDICT_TABLE_MISSING;
-	pool = find_pool(place->world, place->pool_index);
-	subscriber = find_subscriber(place->world, place->reference);
-	mapping = find_mapping_at(place->world, place->tables, place->class, place->slot);
-	created = find_creation_set(place->world, place->tables,
-				    row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
-	what = begin_record(place->world);
-	if (!pool || !subscriber || !mapping || !created || !what)
-		return VERDICT_TABLE_MISSING;
-	what->world = place->world;
-	what->type = EVENT_MAPPING_CREATED;
-	what->pool_index = place->pool_index;
-	what->subscriber = place->subscriber_address;
-	what->internal_address = mapping->internal_address;
-	what->internal_port = mapping->internal_port;
-	what->external_address = subscriber->external_address;
-	what->external_port = NETWORK16((__u16)port_of_slot(the_options(place->world), pool, place->slot));
-	what->protocol = mapping->protocol;
-	what->tai_ns = now_tai_ns(place->world);
-	if (pool->log == LOG_MAPPINGS_WITH_DESTINATION) {
-		what->destination_address = place->destination;
-		what->destination_port = place->destination_port;
-	}
-	keep_order(created);
-	created->created_at_ns[place->slot & (SET_SLOTS - 1)] = what->tai_ns;
-	if (announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED)
-		return VERDICT_CONTINUE;
-	__sync_bool_compare_and_swap(&mapping->key, place->key, 0);
-	return VERDICT_EVENT_RING_FULL;
-}
-
-/* The end of an expired mapping whose slot is about to be taken. 0: must be recorded, and there is no place. */
-step_inline int announce_end(struct place *place, const struct pool *pool, const struct mapping *mapping)
-{
-	const struct creation_set *created;
-	__u32 slot = place->slot;
 	const struct subscriber *subscriber = find_subscriber(place->world, place->reference);
 	struct assignment_record *what = begin_record(place->world);
 
 	if (!subscriber || !what)
-		return 0;
+		return NULL;
 	what->world = place->world;
-	what->type = EVENT_MAPPING_DELETED;
 	what->pool_index = place->pool_index;
 	what->subscriber = place->subscriber_address;
-	what->internal_address = mapping->internal_address;
-	what->internal_port = mapping->internal_port;
+	what->internal_address = (__be32)key;
+	what->internal_port = (__be16)(key >> 32);
 	what->external_address = subscriber->external_address;
-	what->external_port = NETWORK16((__u16)port_of_slot(the_options(place->world), pool, slot));
-	what->protocol = mapping->protocol;
+	what->external_port = NETWORK16((__u16)port_of_slot(the_options(place->world), pool, place->slot));
+	what->protocol = (__u8)(key >> 48);
 	what->tai_ns = now_tai_ns(place->world);
-	created = find_creation_set(place->world, place->tables, row_of_set(place->class, slot / SET_SLOTS));
-	if (created)
-		what->created_at_ns = created->created_at_ns[slot & (SET_SLOTS - 1)];
+	return what;
+}
+
+/* The end of the expired mapping at place->slot. 0: must be recorded, and there is no place. */
+step_apart int announce_end(struct place *place)
+{
+	const struct creation_set *created;
+	struct assignment_record *what;
+	const struct pool *pool;
+
+	if (!place)
+		return 0;
+	pool = find_pool(place->world, place->pool_index);
+	created = find_creation_set(place->world, place->tables,
+				    row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
+	if (!pool || !created)
+		return 0;
+	keep_order(created);
 	/* Older than its pool's log: it was never told of, so its end is not either. */
-	if (!what->created_at_ns)
+	if (!created->created_at_ns[place->slot & (SET_SLOTS - 1)])
 		return 1;
+	what = describe_mapping(place, pool, place->ending);
+	if (!what)
+		return 0;
+	what->type = EVENT_MAPPING_DELETED;
+	what->created_at_ns = created->created_at_ns[place->slot & (SET_SLOTS - 1)];
 	return announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED;
 }
 
-/* The expired mapping at place->slot ends, on record, and place->key stands there; the agent may have freed it
- * just now. */
-step_apart int take_over(struct place *place)
+/* Recorded, and only then there. The agent may have freed the expired mapping just now; a forward that it has put
+ * there ends what was told. */
+step_apart int announce_and_put(struct place *place)
 {
+	struct assignment_record *what;
+	struct creation_set *created;
 	struct mapping *mapping;
 	const struct pool *pool;
+	int told;
 
 	if (!place)
 		return VERDICT_TABLE_MISSING;
 	pool = find_pool(place->world, place->pool_index);
 	mapping = find_mapping_at(place->world, place->tables, place->class, place->slot);
-	if (!pool || !mapping)
+	created = find_creation_set(place->world, place->tables,
+				    row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
+	if (!pool || !mapping || !created)
 		return VERDICT_TABLE_MISSING;
-	if (!announce_end(place, pool, mapping))
+	keep_order(created);
+	what = describe_mapping(place, pool, place->key);
+	if (!what)
+		return VERDICT_TABLE_MISSING;
+	what->type = EVENT_MAPPING_CREATED;
+	if (pool->log == LOG_MAPPINGS_WITH_DESTINATION) {
+		what->destination_address = place->destination;
+		what->destination_port = place->destination_port;
+	}
+	told = announce(what);
+	if (!told && !(pool->flags & POOL_CONTINUE_UNLOGGED))
 		return VERDICT_EVENT_RING_FULL;
-	if (put_in_place_of(mapping, place->ending, place) || put_in_place_of(mapping, 0, place))
+	if (put_in_place_of(mapping, place->ending, place) || put_in_place_of(mapping, 0, place)) {
+		created->created_at_ns[place->slot & (SET_SLOTS - 1)] = what->tai_ns;
 		return VERDICT_CONTINUE;
+	}
+	if (told) {
+		what->type = EVENT_MAPPING_DELETED;
+		what->created_at_ns = what->tai_ns;
+		announce(what);
+	}
 	return VERDICT_SUBSCRIBER_BUSY;
 }
 
-/* Counted in its block; recorded where the pool wants that. */
+/* Recorded where the pool wants that; counted in its block. */
 step_inline enum verdict note_new_mapping(struct place *place, const struct pool *pool)
 {
 	struct port_block *block;
-	enum verdict verdict;
 
-	if (the_options(place->world)->mapping_log && place->ending) {
-		verdict = take_over(place);
-		if (verdict != VERDICT_CONTINUE)
-			return verdict;
+	if (the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS) {
+		if (place->ending && !announce_end(place))
+			return VERDICT_EVENT_RING_FULL;
+		TRY(announce_and_put(place));
 	}
 	if (pool->assignment == ASSIGN_DYNAMIC) {
 		block = find_port_block(place->world, place->tables,
@@ -456,8 +455,6 @@ step_inline enum verdict note_new_mapping(struct place *place, const struct pool
 		if (block)
 			__sync_fetch_and_add(&block->mappings_created, 1);
 	}
-	if (the_options(place->world)->mapping_log && pool->log != LOG_BLOCKS)
-		return record_mapping(place);
 	return VERDICT_CONTINUE;
 }
 

@@ -58,8 +58,8 @@ enum {
 
 	MAX_XSK_SOCKETS = 4096,		/* one a receive queue of each device */
 	IPV4_ID_ROWS = 65536,
-	IPV4_ID_SEGMENTS = 8,		/* of the 65,536 IDs: what is remembered of when they were used */
-	IPV4_ID_TICK_BITS = 29,		/* come round after 416 days */
+	IPV4_ID_SEGMENTS = 64,		/* of the 65,536 IDs: what is remembered of when they were used */
+	IPV4_ID_TICK_BITS = 26,		/* come round after 52 days */
 };
 
 /* ---- addresses -> rows --------------------------------------------------- */
@@ -325,11 +325,29 @@ ABI_SIZE(struct ipv4_id_row, 8);
 
 /* Table `ipv4_id_laps`, index as ipv4_ids. */
 struct ipv4_id_laps {
-	__u32 used_up_at[IPV4_ID_SEGMENTS];	/* ticks when the last ID of each eighth was given; 0: never yet */
+	__u32 used_up_at[IPV4_ID_SEGMENTS];	/* ticks when the last ID of each was given; 0: never yet */
 };
-ABI_SIZE(struct ipv4_id_laps, 32);
+ABI_SIZE(struct ipv4_id_laps, 256);
 
 /* ---- the slow path ------------------------------------------------------------ */
+
+/* Table `xsk_backlogs`, index as xsk_sockets: what waits in a socket's receive ring, in buffers. Each side writes its own
+ * words; what the ring refused after all was counted as punted, until the agent finds the ring empty. */
+struct xsk_backlog {
+	__u32 punted;		/* the program's: ever put there */
+	__u32 taken;		/* the agent's: ever taken out */
+	__u32 room;		/* the agent's: buffers the ring holds; 0: no socket */
+	__u32 reserved;
+};
+ABI_SIZE(struct xsk_backlog, 16);
+
+/* Table `slow_path_question`, one row, memory-mapped: where the datagram of the next test run came in. In the run's own
+ * context it would cost the kernel an allocation and a look-up. */
+struct slow_path_question {
+	__u32 ingress_ifindex;	/* the device */
+	__u32 reserved;
+};
+ABI_SIZE(struct slow_path_question, 8);
 
 /* Table `slow_path_answer`, one row, memory-mapped: what the slow path's copy of the program did with the datagram it
  * was run on (BPF_PROG_TEST_RUN; the datagram itself is the run's output, its link header ready for the way out). */

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -39,6 +40,10 @@ class SharedWorld : public MemoryWorld {
     return result.verdict;
   }
 
+  // What another processor does while this one looks up when IDs were used, or has its record in the ring.
+  void during_id_look_up(std::function<void()> work) { during_id_look_up_ = std::move(work); }
+  void during_announcement(std::function<void()> work) { during_announcement_ = std::move(work); }
+
   void advance(std::uint32_t ticks) { clock_ += ticks; }
   std::uint32_t clock() const { return clock_; }
   const std::vector<event_record>& told() const { return told_; }
@@ -63,10 +68,17 @@ class SharedWorld : public MemoryWorld {
     verbs.submit_event = [](void* self, event_record* record) {
       const std::lock_guard guard(shared(self).mutex_);
       shared(self).told_.push_back(*record);
+      if (shared(self).during_announcement_) shared(self).during_announcement_();
+    };
+    verbs.find_ipv4_id_laps = [](void* self, std::uint32_t row) {
+      if (const auto work = std::exchange(shared(self).during_id_look_up_, nullptr)) work();
+      return MemoryWorld::verbs().find_ipv4_id_laps(self, row);
     };
     return verbs;
   }
 
+  std::function<void()> during_id_look_up_;
+  std::function<void()> during_announcement_;
   std::atomic<std::uint32_t> clock_;
   std::mutex mutex_;
   std::vector<event_record> told_;
@@ -228,4 +240,70 @@ TEST_CASE("a sweep under way ends no mapping that lives, and what it freed is op
   world.advance(world.options().udp_ticks + 2 * RECLAIM_MARGIN);
   freed += sweep(world);
   CHECK(freed > 0);
+}
+
+TEST_CASE("a mapping that is recorded does not stand before its record does", "[LOG-7]") {
+  NatSpec spec;
+  spec.pools[0].log = LOG_MAPPINGS;
+  SharedWorld world(spec);
+  std::vector<std::size_t> standing;
+  world.during_announcement([&] { standing.push_back(mappings_of(world).size()); });
+  Packet packet = udp(kS1, 5000, kR1, 53);
+  REQUIRE(world.translate(kInsideIfindex, packet) == VERDICT_TRANSLATED_OUTBOUND);
+  REQUIRE(world.told().size() == 2);
+  CHECK(world.told()[1].type == EVENT_MAPPING_CREATED);
+  CHECK(standing == std::vector<std::size_t>{0, 0});
+  CHECK(mappings_of(world).size() == 1);
+}
+
+TEST_CASE("a record whose port a forward took meanwhile is ended at once, and the next packet gets another",
+          "[LOG-1][LOG-7]") {
+  NatSpec spec;
+  spec.pools[0].log = LOG_MAPPINGS;
+  SharedWorld world(spec);
+  struct mapping forward{};
+  forward.key = 1ull << 63 | 1ull << 62 | 0x11'5000'0a00'4064;
+  std::uint16_t port = 0;
+  world.during_announcement([&] {
+    const event_record& told = world.told().back();
+    if (told.type != EVENT_MAPPING_CREATED || port != 0) return;
+    port = ntohs(told.external_port);
+    world.mapping_set(0, SETS_PER_CLASS + port / SET_SLOTS).slot[port % SET_SLOTS] = forward;
+  });
+  Packet packet = udp(kS1, 5000, kR1, 53);
+  CHECK(world.translate(kInsideIfindex, packet) == VERDICT_SUBSCRIBER_BUSY);
+  REQUIRE(world.told().size() == 3);
+  CHECK(world.told()[2].type == EVENT_MAPPING_DELETED);
+  CHECK(world.told()[2].created_at_ns == world.told()[1].tai_ns);
+  CHECK(world.told()[2].external_port == world.told()[1].external_port);
+  CHECK(world.mapping_set(0, SETS_PER_CLASS + port / SET_SLOTS).slot[port % SET_SLOTS].key == forward.key);
+
+  packet = udp(kS1, 5000, kR1, 53);
+  CHECK(world.translate(kInsideIfindex, packet) == VERDICT_TRANSLATED_OUTBOUND);
+  CHECK(packet.source_port() != port);
+}
+
+TEST_CASE("who gets the first ID of a segment because another took the last of the one before has asked about neither",
+          "[ID-5][ID-8]") {
+  constexpr std::uint32_t kSegmentIds = 65536 / IPV4_ID_SEGMENTS;
+  NatSpec spec;
+  const bool lately = GENERATE(true, false);
+  spec.ipv4_id_on_repeat = GENERATE(as<enum ipv4_id_on_repeat>(), ID_REPEAT_DROP, ID_REPEAT_COUNT);
+  SharedWorld world(spec);
+  const auto send = [&] {
+    Packet packet = Ipv4{.source = kS1, .destination = kR1, .dont_fragment = false, .id = 7} /
+                    Udp{.source = 5000, .destination = 53} / Data("hello");
+    return world.translate(kInsideIfindex, packet);
+  };
+  for (std::uint32_t row = 0; row < IPV4_ID_ROWS; ++row) {
+    // All but the last of the first segment; what is known of the last lap is another's, so it is looked up.
+    world.ipv4_id_row(row) = {.given = kSegmentIds - 1, .last_lap = 5u << IPV4_ID_TICK_BITS};
+    if (lately) world.ipv4_id_laps(row).used_up_at[1] = world.clock() | 1;
+  }
+  world.during_id_look_up([&] {
+    for (std::uint32_t row = 0; row < IPV4_ID_ROWS; ++row) ++world.ipv4_id_row(row).given;
+  });
+  const bool refused = lately && spec.ipv4_id_on_repeat == ID_REPEAT_DROP;
+  CHECK(send() == (refused ? VERDICT_IPV4_ID_EXHAUSTED : VERDICT_TRANSLATED_OUTBOUND));
+  CHECK(world.node().ids_repeated == (lately && !refused ? 1 : 0));
 }
