@@ -6,6 +6,7 @@
 
 #include "core/translate.h"
 #include "platform_bpf.h"
+#include "punt.h"
 
 /* One for the program on the wire, one for the slow path's copy: on 6.1 a test run may be interrupted by a frame. */
 struct {
@@ -23,14 +24,9 @@ static inline struct scratch *find_scratch(struct world *world)
 	return bpf_map_lookup_elem(&scratch_room, &index);
 }
 
-/* A power of two, so that the index can be masked: the verifier of 6.1 loses a bound that was compared in another
- * register. */
-enum { FATES = 64 };
-_Static_assert(VERDICT_COUNT <= FATES, "every verdict has a fate");
-
-static const __u8 fates[FATES] = {
+static const __u8 fates[VERDICTS_MASK + 1] = {
 	[VERDICT_CONTINUE] = FATE_DROP,
-	[VERDICT_COUNT ... FATES - 1] = FATE_DROP,
+	[VERDICT_COUNT ... VERDICTS_MASK] = FATE_DROP,
 #define VERDICT(name, fate, icmp, sentence) [VERDICT_##name] = FATE_##fate,
 #include <apnat/verdicts.def>
 #undef VERDICT
@@ -108,57 +104,13 @@ step_inline int forward(struct translation *t, struct xdp_md *ctx, enum verdict 
 	return action;
 }
 
-/* To the agent's socket of the device and queue the frame came in by. */
-step_inline int punt(struct xdp_md *ctx, enum verdict *verdict)
-{
-	const struct interface *device = find_interface(NULL, ctx->ingress_ifindex);
-	__u32 queue = ctx->rx_queue_index;
-
-	if (!options.punt_several_buffers && bpf_xdp_get_buff_len(ctx) > ctx->data_end - ctx->data) {
-		*verdict = VERDICT_SLOW_PATH_TOO_LARGE;
-		return XDP_DROP;
-	}
-	if (!device || queue >= device->xsk_sockets)
-		return XDP_DROP;
-	return bpf_redirect_map(&xsk_sockets, device->first_xsk_socket + queue, XDP_DROP);
-}
-
-/* How many refused frames each processor hands on within a tick: enough for every sender that means well to be told,
- * too few to keep the slow path from its fragments. */
-enum { REFUSALS_TOLD_A_TICK = 16 };
-
-struct refusals_told {
-	__u32 tick;
-	__u32 count;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct refusals_told);
-} refusals_told SEC(".maps");
-
-step_inline int may_tell_refusal(__u32 now)
+/* The slow path's copy: the device the datagram came in by. */
+step_inline __u32 asked_ifindex(void)
 {
 	__u32 index = 0;
-	struct refusals_told *told = bpf_map_lookup_elem(&refusals_told, &index);
+	const struct slow_path_question *question = bpf_map_lookup_elem(&slow_path_question, &index);
 
-	if (!told)
-		return 0;
-	if (told->tick != now) {
-		told->tick = now;
-		told->count = 0;
-	}
-	return told->count++ < REFUSALS_TOLD_A_TICK;
-}
-
-/* The packet has ended; its frame may still tell the agent what to answer. */
-step_inline int refuse(struct translation *t, struct xdp_md *ctx)
-{
-	enum verdict ignored;
-
-	return may_tell_refusal(t->now) ? punt(ctx, &ignored) : XDP_DROP;
+	return question ? question->ingress_ifindex : 0;
 }
 
 /* The slow path's copy: the datagram stays in the run's buffer, the answer says what is to be done with it. */
@@ -201,8 +153,8 @@ step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict ve
 
 	keep_order(index);
 	if (options.slow_path)
-		return hand_back(t, ctx, verdict, fates[index & (FATES - 1)] == FATE_FORWARD);
-	switch (fates[index & (FATES - 1)]) {
+		return hand_back(t, ctx, verdict, fates[index & VERDICTS_MASK] == FATE_FORWARD);
+	switch (fates[index & VERDICTS_MASK]) {
 	case FATE_FORWARD:
 		action = forward(t, ctx, &verdict);
 		break;
@@ -213,12 +165,10 @@ step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict ve
 		action = XDP_TX;
 		break;
 	case FATE_PUNT:
-		action = punt(ctx, &verdict);
-		if (action != XDP_REDIRECT && verdict != VERDICT_SLOW_PATH_TOO_LARGE)
-			verdict = VERDICT_SLOW_PATH_AWAY;
+		action = punt(t, ctx, &verdict);
 		break;
 	case FATE_REFUSE:
-		action = refuse(t, ctx);
+		action = refuse(t, ctx, verdict);
 		break;
 	default:
 		break;

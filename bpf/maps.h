@@ -50,6 +50,8 @@ ROWS(tables_in_place, tables_in_place, MAX_EXTERNAL_TABLES, BPF_F_MMAPABLE);
 ROWS(node_state, node_state, 1, BPF_F_MMAPABLE);
 ROWS(ipv4_ids, ipv4_id_row, IPV4_ID_ROWS, BPF_F_MMAPABLE);
 ROWS(ipv4_id_laps, ipv4_id_laps, IPV4_ID_ROWS, BPF_F_MMAPABLE);
+ROWS(xsk_backlogs, xsk_backlog, MAX_XSK_SOCKETS, BPF_F_MMAPABLE);
+ROWS(slow_path_question, slow_path_question, 1, BPF_F_MMAPABLE);
 ROWS(slow_path_answer, slow_path_answer, 1, BPF_F_MMAPABLE);
 
 /* The agent's sockets. They leave the map by themselves when the agent dies. */

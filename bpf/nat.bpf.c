@@ -14,7 +14,7 @@ int apnat(struct xdp_md *ctx)
 	t.world = &world;
 	t.data = (void *)(long)ctx->data;
 	t.data_end = (void *)(long)ctx->data_end;
-	t.ingress_ifindex = ctx->ingress_ifindex;
+	t.ingress_ifindex = options.slow_path ? asked_ifindex() : ctx->ingress_ifindex;
 	return leave(&t, ctx, translate(&t));
 }
 

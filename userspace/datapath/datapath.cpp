@@ -136,14 +136,19 @@ IdFigures Datapath::ids() const {
 // ---- the slow path ------------------------------------------------------------------------
 
 Result<SlowPathProgram> Datapath::slow_path_program() const {
-  return SlowPathProgram::open(state_->slow_path.fd(), state_->tables.slow_path_answer_fd());
+  return SlowPathProgram::open(state_->slow_path.fd(), state_->tables.slow_path_question_fd(),
+                               state_->tables.slow_path_answer_fd());
 }
 
 std::uint64_t Datapath::program_generation() const { return state_->generation; }
 std::vector<DeviceView> Datapath::devices() const { return state_->interfaces.devices(); }
 
-Result<void> Datapath::set_sockets(std::uint32_t device, std::span<const int> by_queue) {
-  return state_->interfaces.set_sockets(state_->tables, device, by_queue);
+Result<std::uint32_t> Datapath::set_sockets(std::uint32_t device, std::span<const int> by_queue, std::uint32_t room) {
+  return state_->interfaces.set_sockets(state_->tables, device, by_queue, room);
+}
+
+Result<Table<xsk_backlog>> Datapath::xsk_backlogs() const {
+  return Table<xsk_backlog>::map(state_->tables.xsk_backlogs_fd(), "xsk_backlogs", MAX_XSK_SOCKETS);
 }
 
 // ---- lists --------------------------------------------------------------------------------

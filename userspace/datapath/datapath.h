@@ -180,8 +180,11 @@ class Datapath {
   Result<SlowPathProgram> slow_path_program() const;
   std::uint64_t program_generation() const;
   std::vector<DeviceView> devices() const;
-  // What comes in by `device` for the slow path goes to these AF_XDP sockets, one a receive queue.
-  Result<void> set_sockets(std::uint32_t device, std::span<const int> by_queue);
+  // What comes in by `device` for the slow path goes to these AF_XDP sockets, one a receive queue, with so many buffers
+  // of room. Returns the first one's row of xsk_backlogs().
+  Result<std::uint32_t> set_sockets(std::uint32_t device, std::span<const int> by_queue, std::uint32_t room);
+  // The sockets' rows, for whoever reads them; good for longer than this object.
+  Result<Table<xsk_backlog>> xsk_backlogs() const;
 
   // Lists call `each` until it returns false.
   void mappings(const Filter& filter, const std::function<bool(const MappingView&)>& each) const;

@@ -147,19 +147,21 @@ Result<std::uint32_t> Interfaces::free_places(std::uint32_t count) const {
 }
 
 // The sockets before the row that leads to them.
-Result<void> Interfaces::set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue) {
+Result<std::uint32_t> Interfaces::set_sockets(Datapath::Tables& tables, std::uint32_t device,
+                                              std::span<const int> by_queue, std::uint32_t room) {
   const auto row = rows_.interfaces.find(device);
   if (row == rows_.interfaces.end()) return fail(fmt::format("interface {} is not one of the gateway's", device));
   const auto count = static_cast<std::uint16_t>(by_queue.size());
   Sockets& sockets = sockets_[device];
   if (count > sockets.count) sockets = {.first = TRY(free_places(count)), .count = 0};
   for (std::uint16_t queue = 0; queue < count; ++queue) {
-    TRY_VOID(tables.put_xsk_socket(sockets.first + queue, by_queue[queue]));
+    TRY_VOID(tables.put_xsk_socket(sockets.first + queue, by_queue[queue], room));
   }
   sockets.count = count;
   row->second.first_xsk_socket = sockets.first;
   row->second.xsk_sockets = count;
-  return tables.put_interface(device, row->second);
+  TRY_VOID(tables.put_interface(device, row->second));
+  return sockets.first;
 }
 
 std::vector<DeviceView> Interfaces::devices() const {

@@ -31,9 +31,10 @@ class Interfaces {
   // Routes or neighbours have changed: what the programs remember of them is not good any more.
   Result<void> forget_routes(Datapath::Tables& tables);
 
-  // From now on fragments that come in by `device` go to these sockets, one a receive queue. Those that were there
-  // before may be among them.
-  Result<void> set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue);
+  // From now on fragments that come in by `device` go to these sockets, one a receive queue, of so many buffers each.
+  // Those that were there before may be among them. Returns the first one's number.
+  Result<std::uint32_t> set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue,
+                                    std::uint32_t room);
 
   std::vector<InterfaceView> views(const Plan& plan) const;
   std::vector<DeviceView> devices() const;

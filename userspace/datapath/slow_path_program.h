@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "apnat/tables.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "datapath/table.h"
 
 namespace apnat {
 
@@ -26,21 +26,19 @@ class SlowPathProgram {
     std::span<const std::uint8_t> frame;  // in `out`
   };
 
-  // Takes copies of both descriptors.
-  static Result<SlowPathProgram> open(int program_fd, int answer_fd);
+  // Takes a copy of the program's descriptor.
+  static Result<SlowPathProgram> open(int program_fd, int question_fd, int answer_fd);
 
-  // Runs the program on `frame`, as if it had come in by the device and queue. `out` has to be kGrowth larger than the
+  // Runs the program on `frame`, as if it had come in by the device. `out` has to be kGrowth larger than the
   // frame. Only the head goes through the kernel: checksums are updated, never computed anew (RFC 1624), so the rest of
   // a datagram is nothing to the program. One call at a time: the answer is one row, whoever holds a copy of this.
-  Result<Translated> translate(std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex, std::uint32_t queue,
+  Result<Translated> translate(std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex,
                                std::span<std::uint8_t> out) const;
 
  private:
-  struct Unmap {
-    void operator()(slow_path_answer* row) const;
-  };
   UniqueFd program_;
-  std::unique_ptr<slow_path_answer, Unmap> answer_;
+  Table<slow_path_question> question_;
+  Table<slow_path_answer> answer_;
 };
 
 }  // namespace apnat

@@ -108,8 +108,11 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   tx_ports_ = TRY(open_called<std::uint32_t>(pins, "tx_ports", MAX_IFINDEX));
   verdict_counters_ = TRY(open_pin(pins.map("verdict_counters")));
   slow_path_counters_ = TRY(open_pin(pins.map("slow_path_counters")));
+  slow_path_question_ = TRY(open_pin(pins.map("slow_path_question")));
   slow_path_answer_ = TRY(open_pin(pins.map("slow_path_answer")));
   xsk_sockets_ = TRY(open_pin(pins.map("xsk_sockets")));
+  xsk_backlogs_fd_ = TRY(open_pin(pins.map("xsk_backlogs")));
+  xsk_backlogs_ = TRY(Table<xsk_backlog>::map(xsk_backlogs_fd_.get(), "xsk_backlogs", MAX_XSK_SOCKETS));
   events_ = TRY(open_pin(pins.map("events")));
   rows_ = Rows{.pools = pools_.rows(),
                .activity = activity_.rows(),
@@ -282,7 +285,10 @@ Result<void> Datapath::Tables::erase_tx_port(std::uint32_t ifindex) {
   return fail(errno, fmt::format("remove tx_ports[{}]", ifindex));
 }
 
-Result<void> Datapath::Tables::put_xsk_socket(std::uint32_t index, int socket) {
+Result<void> Datapath::Tables::put_xsk_socket(std::uint32_t index, int socket, std::uint32_t room) {
+  xsk_backlog& backlog = xsk_backlogs_.rows()[index];
+  store(backlog.taken, load(backlog.punted));  // nothing waits
+  store(backlog.room, room);
   if (::bpf_map_update_elem(xsk_sockets_.get(), &index, &socket, BPF_ANY) == 0) return {};
   return fail(errno, fmt::format("write xsk_sockets[{}]", index));
 }

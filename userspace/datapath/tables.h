@@ -45,11 +45,14 @@ struct Datapath::Tables {
   Result<void> put_member(std::uint32_t index, const vlan_member& row) { return vlan_members_.put(index, row); }
   Result<void> put_tx_port(std::uint32_t ifindex);
   Result<void> erase_tx_port(std::uint32_t ifindex);
-  Result<void> put_xsk_socket(std::uint32_t index, int socket);
+  // `room`: buffers its receive ring holds.
+  Result<void> put_xsk_socket(std::uint32_t index, int socket, std::uint32_t room);
 
   int verdict_counters_fd() const { return verdict_counters_.get(); }
   int slow_path_counters_fd() const { return slow_path_counters_.get(); }
+  int slow_path_question_fd() const { return slow_path_question_.get(); }
   int slow_path_answer_fd() const { return slow_path_answer_.get(); }
+  int xsk_backlogs_fd() const { return xsk_backlogs_fd_.get(); }
   int events_fd() const { return events_.get(); }
 
  private:
@@ -84,7 +87,9 @@ struct Datapath::Tables {
   CalledTable<vlan_member> vlan_members_;
   CalledTable<std::uint32_t> tx_ports_;
   UniqueFd mapping_outer_, block_outer_, creation_outer_, subscriber_outer_;
-  UniqueFd verdict_counters_, slow_path_counters_, slow_path_answer_, xsk_sockets_, events_;
+  Table<xsk_backlog> xsk_backlogs_;
+  UniqueFd verdict_counters_, slow_path_counters_, slow_path_question_, slow_path_answer_, events_;
+  UniqueFd xsk_sockets_, xsk_backlogs_fd_;
 
   Rows rows_;
   Directory directory_;

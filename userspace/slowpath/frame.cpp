@@ -10,9 +10,14 @@ constexpr std::uint16_t kServiceTag = 0x88a8;
 
 bool is_tag(std::uint16_t ether_type) { return ether_type == kCustomerTag || ether_type == kServiceTag; }
 
-}  // namespace
+// Where in a frame its packet is, as far as its header can be believed; the packet may end behind the frame.
+struct Extent {
+  std::size_t link;
+  std::size_t header;
+  std::size_t total;
+};
 
-std::expected<Frame, FrameFault> parse_frame(Bytes bytes) {
+std::expected<Extent, FrameFault> find_packet(Bytes bytes) {
   std::size_t link = kEthernetBytes;
   if (bytes.size() < link) return std::unexpected(FrameFault::kTruncated);
   while (is_tag(load16(bytes.data() + link - 2)) && link < kMostLinkBytes) {
@@ -28,10 +33,27 @@ std::expected<Frame, FrameFault> parse_frame(Bytes bytes) {
   if (rest[0] >> 4 != 4 || header < kLeastIpv4Header || total < header) {
     return std::unexpected(FrameFault::kBadHeader);
   }
-  if (rest.size() < total) return std::unexpected(FrameFault::kTruncated);
+  return Extent{link, header, total};
+}
+
+}  // namespace
+
+std::expected<Frame, FrameFault> parse_frame(Bytes bytes) {
+  const auto extent = find_packet(bytes);
+  if (!extent) return std::unexpected(extent.error());
+  const auto [link, header, total] = *extent;
+  const Bytes rest = bytes.subspan(link);
+  if (rest.size() < total || rest.size() < header) return std::unexpected(FrameFault::kTruncated);
   // What is put together gets a new checksum: a wrong one must not become right on the way.
   if (internet_sum(rest.first(header)) != 0xffff) return std::unexpected(FrameFault::kBadChecksum);
   return Frame{bytes.first(link), rest.first(header), rest.subspan(header, total - header)};
+}
+
+std::size_t bytes_cut_off(Bytes bytes) {
+  const auto extent = find_packet(bytes);
+  if (!extent) return 0;
+  const std::size_t there = bytes.size() - extent->link;
+  return there < extent->total ? extent->total - there : 0;
 }
 
 }  // namespace apnat

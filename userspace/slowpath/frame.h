@@ -35,4 +35,7 @@ enum class FrameFault {
 
 std::expected<Frame, FrameFault> parse_frame(Bytes bytes);
 
+// How much of its IPv4 packet is missing at the frame's end; 0: nothing, or it is none.
+std::size_t bytes_cut_off(Bytes bytes);
+
 }  // namespace apnat

@@ -198,7 +198,7 @@ void SlowPath::keep_sockets(Datapath& datapath, Orders& orders) {
       if (ring->place().queue == by_queue.size()) by_queue.push_back(ring->fd());
     }
     if (placed_[device.ifindex] == by_queue) continue;
-    if (const auto placed = datapath.set_sockets(device.ifindex, by_queue); !placed) {
+    if (const auto placed = place_sockets(datapath, device.ifindex, by_queue); !placed) {
       complaint = placed.error().text;
     } else {
       placed_[device.ifindex] = by_queue;
@@ -208,6 +208,17 @@ void SlowPath::keep_sockets(Datapath& datapath, Orders& orders) {
   if (changed) orders.rings = rings_;
   if (complaint != complaint_ && !complaint.empty()) log_warning("slow path: " + complaint);
   complaint_ = std::move(complaint);
+}
+
+Result<void> SlowPath::place_sockets(Datapath& datapath, std::uint32_t device, std::span<const int> by_queue) {
+  if (backlogs_.rows().empty()) backlogs_ = TRY(datapath.xsk_backlogs());
+  const auto ours = std::ranges::find(rings_, device, [](const auto& ring) { return ring->place().ifindex; });
+  const std::uint32_t room = ours == rings_.end() ? 0 : (*ours)->place().frames;
+  const std::uint32_t first = TRY(datapath.set_sockets(device, by_queue, room));
+  for (std::size_t queue = 0; queue < by_queue.size(); ++queue) {
+    (*std::next(ours, static_cast<std::ptrdiff_t>(queue)))->tell_backlog(&backlogs_.rows()[first + queue]);
+  }
+  return {};
 }
 
 // Of devices that are gone (or came back under their old number), of queues that are no more.

@@ -44,9 +44,11 @@ class SlowPath {
   // The control thread's.
   void hand_over(Orders orders);
   void keep_sockets(Datapath& datapath, Orders& orders);
+  Result<void> place_sockets(Datapath& datapath, std::uint32_t device, std::span<const int> by_queue);
   bool drop_sockets(const std::vector<DeviceView>& devices);
   bool open_missing(const DeviceView& device, bool several_buffers, std::string& complaint);
 
+  Table<xsk_backlog> backlogs_;  // of the rings, so it goes last
   SystemClock clock_;
   SlowPathWorker worker_;  // the thread's
   UniqueFd wake_;

@@ -129,7 +129,7 @@ void SlowPathWorker::accept(Bytes frame, const XskRing& ring) {
     return finish({frame, arrival});
   }
   if (!fragment) {
-    ++counters_.malformed;
+    if (!answer_cut_short(frame, arrival)) ++counters_.malformed;
     return;
   }
   const Reassembled result = reassembler_.add(*fragment, now_ns_);
@@ -145,6 +145,20 @@ void SlowPathWorker::report(const QuotaHit& hit) {
   const InternalPrefix* internal = hit.realm == REALM_INTERNAL ? find_internal(hit.source) : nullptr;
   if (internal) event->pool = internal->pool;
   events_.push_back(std::move(*event));
+}
+
+// Before 6.6 a packet in several buffers that is too big for its way out comes here without its end (bpf/punt.h). What
+// an answer quotes of it must be there.
+bool SlowPathWorker::answer_cut_short(Bytes frame, const Arrival& arrival) {
+  const std::size_t missing = bytes_cut_off(frame);
+  if (missing == 0 || frame.size() < kMostLinkBytes + IcmpErrorFrame::kMost) return false;
+  filled_.assign(frame.begin(), frame.end());
+  filled_.resize(frame.size() + missing);
+  const auto whole = parse_frame(filled_);
+  if (!whole || whole->is_fragment() || !whole->dont_fragment()) return false;
+  ++counters_.whole;
+  finish({.frame = filled_, .arrival = arrival, .is_cut_short = true});
+  return true;
 }
 
 // Whole and with DF a datagram is atomic, and the program leaves its ID alone; it came in fragments all the same and
@@ -165,8 +179,8 @@ void SlowPathWorker::finish(const Original& original) {
     return;
   }
   const Bytes in_pieces = as_in_pieces(original);
-  const auto translated = program_->translate(in_pieces.empty() ? original.frame : in_pieces, original.arrival.ifindex,
-                                              original.arrival.rx_queue, out_);
+  const auto translated =
+      program_->translate(in_pieces.empty() ? original.frame : in_pieces, original.arrival.ifindex, out_);
   lap(Stage::kTranslate);
   if (!translated) {
     ++counters_.translator_failed;
@@ -184,6 +198,10 @@ void SlowPathWorker::finish(const Original& original) {
 void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
   const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
   const enum fate fate = core_fate(verdict);
+  if (original.is_cut_short && !error_of(verdict)) {
+    ++counters_.malformed;
+    return;
+  }
   if (fate == FATE_FORWARD) return send(original, translated);
   if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
   if (const auto error = error_of(verdict)) {

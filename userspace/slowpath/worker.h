@@ -63,6 +63,7 @@ class SlowPathWorker {
     Bytes frame;
     const Arrival& arrival;
     std::uint16_t largest_fragment = 0;  // 0: it came whole
+    bool is_cut_short = false;           // its end is not its sender's, so it can only be answered
   };
 
   void accept(Bytes frame, const XskRing& ring);
@@ -70,6 +71,7 @@ class SlowPathWorker {
   const InternalPrefix* find_internal(Ip4 address) const;
   enum realm realm_of(Bytes frame, std::uint32_t device) const;
   void finish(const Original& original);
+  bool answer_cut_short(Bytes frame, const Arrival& arrival);
   Bytes as_in_pieces(const Original& original);
   void dispose(const Original& original, const SlowPathProgram::Translated& translated);
   void send(const Original& original, const SlowPathProgram::Translated& translated);
@@ -92,6 +94,7 @@ class SlowPathWorker {
   std::vector<std::shared_ptr<XskRing>> rings_;
   std::vector<XskRing*> touched_;  // have something in line
   std::vector<std::uint8_t> out_;
+  std::vector<std::uint8_t> filled_;    // what answer_cut_short() adds to
   std::vector<std::uint8_t> cuttable_;  // what as_in_pieces() changes
   SlowPathCounters counters_;
   std::array<std::uint64_t, 4> stage_ns_{};

@@ -107,6 +107,14 @@ void XskRing::give_back(std::uint32_t count) {
   if (xsk_ring_prod__needs_wakeup(&fill_)) ::recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
 }
 
+// With the ring empty nothing waits, whatever the counts say: what the ring had no room for was counted as punted.
+void XskRing::note_taken(std::uint32_t count, bool all) const {
+  xsk_backlog* backlog = backlog_.load(std::memory_order_acquire);
+  if (!backlog) return;
+  const std::atomic_ref taken(backlog->taken);
+  taken.store(all ? std::atomic_ref(backlog->punted).load() : taken.load() + count, std::memory_order_relaxed);
+}
+
 void XskRing::reclaim() {
   std::uint32_t index = 0;
   const std::uint32_t done = xsk_ring_cons__peek(&completion_, completion_.size, &index);

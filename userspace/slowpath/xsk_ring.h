@@ -7,10 +7,12 @@
 
 #include <xdp/xsk.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "apnat/tables.h"
 #include "base/result.h"
 #include "slowpath/figures.h"
 #include "slowpath/wire.h"
@@ -42,6 +44,8 @@ class XskRing {
   // The device is gone. Asked once: the socket tells it once.
   bool is_dead() const;
   SocketLosses statistics() const;
+  // From now on `backlog` says how much has been taken from here. Its owner keeps it for as long as this lives.
+  void tell_backlog(xsk_backlog* backlog) { backlog_.store(backlog, std::memory_order_release); }
 
   // Calls `each` with up to `at_most` frames; their bytes are good during the call. Returns how many there were.
   template <typename Each>
@@ -55,6 +59,7 @@ class XskRing {
       if (const Bytes frame = join(*piece); !frame.empty()) each(frame), ++frames;
     }
     if (count) give_back(count);
+    note_taken(count, count < at_most);
     return frames;
   }
 
@@ -70,6 +75,7 @@ class XskRing {
   XskRing() = default;
   Bytes join(const xdp_desc& piece);
   void give_back(std::uint32_t count);
+  void note_taken(std::uint32_t count, bool all) const;
   bool is_refusing_nonsense() const;
   void reclaim();
   std::uint8_t* at(std::uint64_t address) const { return static_cast<std::uint8_t*>(area_) + address; }
@@ -88,6 +94,7 @@ class XskRing {
   std::vector<std::uint64_t> returned_;  // of one receive()
   std::vector<std::uint8_t> joined_;     // a frame of several buffers, so far
   std::uint32_t in_line_ = 0;
+  std::atomic<xsk_backlog*> backlog_{nullptr};  // set by another thread
   bool zero_copy_ = false;
   enum class Sends { kUnknown, kAsked, kYes, kNo } sends_ = Sends::kUnknown;
 };

@@ -42,7 +42,7 @@ struct Lab {
       const std::uint32_t device = ::if_nametoindex(name);
       rings.push_back(XskRing::open({.ifindex = device, .device = name, .native = true, .frames = 256}).value());
       const int fd = rings.back()->fd();
-      REQUIRE(datapath.set_sockets(device, std::span(&fd, 1)));
+      REQUIRE(datapath.set_sockets(device, std::span(&fd, 1), 256));
       roles[device] = {.internal = rings.size() == 1, .external = rings.size() == 2};
     }
     worker.follow({.roles = roles,
@@ -51,6 +51,18 @@ struct Lab {
                    .rings = rings});
   }
   void take_program() { worker.follow({.program = datapath.slow_path_program().value()}); }
+
+  // And the subscribers' neighbours known.
+  void make_way_out_narrow() {
+    run("ip neigh add 100.64.0.10 lladdr 02:00:00:00:00:02 dev in nud permanent && "
+        "ip neigh add 100.64.0.11 lladdr 02:00:00:00:00:02 dev in nud permanent && ip link set out mtu 1300");
+    REQUIRE(comes_true([&] {
+      datapath.heed_routes();
+      std::vector<EventBody> ended;
+      datapath.sweep(ended);
+      return datapath.interfaces()[1].mtu == 1300;
+    }));
+  }
 
   static FragmentsConfig fragments() {
     FragmentsConfig config;
@@ -183,13 +195,7 @@ TEST_CASE("a datagram in fragments that may not be cut: its sender is told the M
   if (!may_use_sockets()) return;
   Lab lab;
   lab.take_program();
-  run("ip neigh add 100.64.0.10 lladdr 02:00:00:00:00:02 dev in nud permanent && ip link set out mtu 1300");
-  REQUIRE(comes_true([&] {
-    lab.datapath.heed_routes();
-    std::vector<EventBody> ended;
-    lab.datapath.sweep(ended);
-    return lab.datapath.interfaces()[1].mtu == 1300;
-  }));
+  lab.make_way_out_narrow();
   lab.send(cut(udp(2808, 7, true), 1400));
   const auto answers = lab.inside.receive(1);
   REQUIRE(answers.size() == 1);
@@ -204,6 +210,31 @@ TEST_CASE("a datagram in fragments that may not be cut: its sender is told the M
   CHECK(load32(quoted.data() + ipv4::kSource) == kS1);
   CHECK(lab.counters().icmp_sent == 1);
   CHECK(lab.outside.is_silent());
+}
+
+TEST_CASE("a flood of packets beyond a quota does not keep who sends what is too big from being told",
+          "[kernel][slowpath][SEC-19][FRAG-18]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  lab.make_way_out_narrow();
+  const auto refused = [&] { return lab.datapath.verdicts()[VERDICT_PORT_LIMIT]; };
+  for (std::uint16_t port = 2000; refused() < 1000; ++port) {
+    Piece packet = udp(30);
+    packet.payload[0] = static_cast<std::uint8_t>(port >> 8);
+    packet.payload[1] = static_cast<std::uint8_t>(port);
+    lab.inside.send(frame_of(packet));
+  }
+  Piece large = udp(1400, 7, true);
+  large.source = kS2;
+  lab.inside.send(frame_of(large));
+  REQUIRE(comes_true([&] { return lab.datapath.verdicts()[VERDICT_FRAGMENTATION_NEEDED] == 1; }));
+  lab.serve(1);
+  const auto is_about_s2 = [](const Octets& frame) {
+    const auto parsed = parse_frame(frame);
+    return parsed && parsed->destination().value() == kS2 && parsed->payload[0] == 3 && parsed->payload[1] == 4;
+  };
+  CHECK(std::ranges::count_if(lab.inside.receive(100), is_about_s2) == 1);
 }
 
 TEST_CASE("what came in fragments with DF leaves so, with an ID of ours", "[kernel][slowpath][ID-7][FRAG-18]") {

@@ -19,9 +19,12 @@ std::shared_ptr<XskRing> ring_on(const std::string& device, std::uint32_t queue 
   return std::move(*ring);
 }
 
-Octets numbered_frame(std::uint16_t number, bool more = false) {
-  return frame_of(
-      {.destination = 0xcb007150, .id = number, .more = more, .payload = bytes_of(64 + number % 1024 / 8 * 8, number)});
+Octets numbered_frame(std::uint16_t number, bool more = false, std::uint32_t source = Piece().source) {
+  return frame_of({.source = source,
+                   .destination = 0xcb007150,
+                   .id = number,
+                   .more = more,
+                   .payload = bytes_of(64 + number % 1024 / 8 * 8, number)});
 }
 
 bool send(XskRing& ring, const Octets& frame) {
@@ -34,21 +37,28 @@ struct Punting {
   Datapath datapath =
       Datapath::open(plan(sandbox.config({dynamic_pool("home", "100.64.0.0/16", "192.0.2.0/30")}))).value();
   FarEnd far{"in_peer"};
-  std::shared_ptr<XskRing> ring = ring_on("in");
+  std::shared_ptr<XskRing> ring;
+  Table<xsk_backlog> backlogs = datapath.xsk_backlogs().value();
 
-  Punting() {
+  // `room`: what the program thinks the ring has.
+  Punting(std::uint32_t frames, std::uint32_t room) : ring(ring_on("in", 0, frames)) {
     const int fd = ring->fd();
-    REQUIRE(datapath.set_sockets(::if_nametoindex("in"), std::span(&fd, 1)));
+    const auto row = datapath.set_sockets(::if_nametoindex("in"), std::span(&fd, 1), room);
+    REQUIRE(row);
+    ring->tell_backlog(&backlogs.rows()[*row]);
   }
-  void send(std::uint32_t count) const {
-    for (std::uint32_t n = 0; n < count; ++n) far.send(numbered_frame(static_cast<std::uint16_t>(n), true));
+  void send(std::uint32_t count, std::uint32_t source = Piece().source) const {
+    for (std::uint32_t n = 0; n < count; ++n) {
+      far.send(numbered_frame(static_cast<std::uint16_t>(n), true, source));
+    }
   }
+  std::uint64_t refused() const { return datapath.verdicts()[VERDICT_SLOW_PATH_BUSY]; }
   std::uint64_t punted() const { return datapath.verdicts()[VERDICT_FRAGMENT]; }
   std::size_t receive() const {
     std::size_t all = 0;
     while (const std::size_t some = ring->receive(64, [&](Bytes frame) {
       const std::uint16_t id = parse_frame(frame)->header.empty() ? 0 : load16(parse_frame(frame)->header.data() + 4);
-      CHECK(Octets(frame.begin(), frame.end()) == numbered_frame(id, true));
+      CHECK(Octets(frame.begin(), frame.end()) == numbered_frame(id, true, parse_frame(frame)->source().value()));
     })) {
       all += some;
     }
@@ -137,7 +147,7 @@ TEST_CASE("a queue that does not exist, and one that another socket has, are ref
 
 TEST_CASE("fragments that nobody takes in time are lost, counted, and then they come again", "[kernel][slowpath]") {
   if (!may_use_sockets()) return;
-  Punting gateway;
+  Punting gateway(64, 1 << 20);  // so much room that nobody has had his share
   gateway.send(64);
   REQUIRE(comes_true([&] { return gateway.punted() == 64; }));
   CHECK(gateway.receive() == 64);
@@ -156,6 +166,40 @@ TEST_CASE("fragments that nobody takes in time are lost, counted, and then they 
   REQUIRE(comes_true([&] { return gateway.punted() == 328; }));
   CHECK(gateway.receive() == 64);
   CHECK(gateway.ring->statistics().rx_dropped == losses.rx_dropped);
+}
+
+TEST_CASE("as a ring fills one source may put less and less there, and another still finds room",
+          "[kernel][slowpath][SEC-19][FRAG-2]") {
+  if (!may_use_sockets()) return;
+  constexpr std::uint32_t kGreedy = 0x64400a0a, kModest = 0x64400b0b;
+  Punting gateway(256, 256);
+  gateway.send(1000, kGreedy);
+  REQUIRE(comes_true([&] { return gateway.punted() + gateway.refused() == 1000; }));
+  CHECK(gateway.punted() >= 64);  // as long as three quarters are empty nobody is held back
+  CHECK(gateway.punted() <= 80);  // then it is, for as long as it goes on like this
+  const std::uint64_t greedy = gateway.punted();
+  gateway.send(2, kModest);
+  REQUIRE(comes_true([&] { return gateway.punted() + gateway.refused() == 1002; }));
+  CHECK(gateway.punted() == greedy + 2);
+  CHECK(gateway.receive() == greedy + 2);
+  CHECK(gateway.ring->statistics().rx_dropped == 0);
+
+  gateway.send(64, kGreedy);  // the ring is empty again
+  REQUIRE(comes_true([&] { return gateway.punted() == greedy + 66; }));
+  CHECK(gateway.receive() == 64);
+}
+
+TEST_CASE("what a ring had no room for is not taken for waiting once it is empty", "[kernel][slowpath][SEC-19]") {
+  if (!may_use_sockets()) return;
+  Punting gateway(64, 400);  // the program is told of more than there is
+  gateway.send(300);
+  REQUIRE(comes_true([&] { return gateway.punted() + gateway.refused() == 300; }));
+  REQUIRE(gateway.ring->statistics().rx_dropped > 0);
+  const std::uint64_t before = gateway.punted();
+  CHECK(gateway.receive() == 64);
+  gateway.send(60);
+  REQUIRE(comes_true([&] { return gateway.punted() + gateway.refused() == 360; }));
+  CHECK(gateway.punted() == before + 60);
 }
 
 TEST_CASE("a socket whose device is taken away is told so", "[kernel][slowpath]") {
