@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """fragments.py - UDP datagrams in fragments, made by hand: in what order they go, how large they are, what ID they have.
 
-  serve PORT [--order ORDER --mtu N]   echoes each datagram; with --order its answers are made by hand too
-  exchange ADDRESS PORT ...            sends datagrams and compares the echoes; prints `N of M echoed`
+  serve PORT [--order ORDER --mtu N]   echoes each datagram, printing who sent it; with --order its answers are made by
+                                       hand too
+  exchange ADDRESS PORT ...            sends datagrams and compares the echoes, of that address and port alone; prints
+                                       `N of M echoed`
   flood ADDRESS PORT ...               sends and does not wait
   garbage ADDRESS PORT ...             first fragments of datagrams that never become whole
 """
@@ -75,6 +77,7 @@ def serve(options):
         ident = 0
         while True:
             payload, who = server.recvfrom(65535)
+            print(*who, flush=True)
             if not options.order:
                 server.sendto(payload, who)
                 continue
@@ -99,7 +102,7 @@ def exchange(options):
             time.sleep(options.pause)
             by_hand.send(pieces[-1:], there)
             try:
-                echoed += mine.recv(65535) == payload
+                echoed += mine.recvfrom(65535) == (payload, there)
             except OSError:
                 pass
     print(f"{echoed} of {options.count} echoed")
