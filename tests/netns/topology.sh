@@ -101,6 +101,30 @@ lay_out() {
   ip -n r route add 198.51.100.0/24 via "$gateway_address"
 }
 
+# lay_out_one_armed - one interface that is internal and external: the router hands subscribers' packets to the gateway
+# and takes them back on the same link.
+lay_out_one_armed() {
+  namespaces s1 s2 gw r web dns
+  forwarding gw
+  forwarding r
+  connect gw arm r to_gw
+  ip -n gw address add "$gateway_address/24" dev arm
+  ip -n r address add "$router_address/24" dev to_gw
+  ip -n gw route add default via "$router_address"
+  lay_internet
+  ip -n r route add 198.51.100.0/24 via "$gateway_address"
+  ip -n r route add default via "$gateway_address" table 100
+  local n
+  for n in 1 2; do
+    connect r "to_s$n" "s$n" eth0
+    ip -n r address add "100.64.$n.1/24" dev "to_s$n"
+    host "s$n" eth0 "100.64.$n.2/24" "100.64.$n.1"
+    ip -n r rule add iif "to_s$n" lookup 100
+  done
+  # shellcheck disable=SC2034  # write_config reads them
+  internal='["arm"]' external='["arm"]'
+}
+
 # lay_subscriber NAMESPACE GATEWAY_IFACE NETWORK [MTU]
 lay_subscriber() {
   connect gw "$2" "$1" eth0 "${4:-1500}"

@@ -3,22 +3,7 @@
 # subscribers' packets to the gateway and takes them back on the same link.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
-namespaces s1 gw r web dns
-forwarding gw
-forwarding r
-connect gw arm r to_gw
-ip -n gw address add "$gateway_address/24" dev arm
-ip -n r address add "$router_address/24" dev to_gw
-ip -n gw route add default via "$router_address"
-lay_internet
-connect r to_s1 s1 eth0
-ip -n r address add 100.64.1.1/24 dev to_s1
-host s1 eth0 100.64.1.2/24 100.64.1.1
-ip -n r route add 198.51.100.0/24 via "$gateway_address"
-ip -n r route add default via "$gateway_address" table 100
-ip -n r rule add iif to_s1 lookup 100
-
-internal='["arm"]' external='["arm"]'
+lay_out_one_armed
 common_pool | write_config
 start_agent
 
