@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# vlan.sh - VLAN sub-interfaces inside and outside: one tag towards s1 and the
-# router, two tags (802.1ad and 802.1Q) towards s2, another VLAN left alone.
+# vlan.sh - [FRAG-1] [UDP-25] VLAN sub-interfaces inside and outside: one tag towards s1 and the
+# router, two tags (802.1ad and 802.1Q) towards s2, another VLAN left alone; whole packets, and fragments.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 # tagged NAMESPACE IFACE VLAN [PROTOCOL] - its name is IFACE.VLAN
@@ -38,7 +38,15 @@ ip -n r route add 198.51.100.0/24 via "$gateway_address"
 lay_internet
 
 internal='["sub1.10", "sub2.200.20"]' external='["ext.100"]'
-common_pool | write_config
+write_config << TOML
+$(common_pool)
+
+[[forward]]
+pool = "residential"
+protocol = "udp"
+external = "198.51.100.5:7000"
+internal = "100.64.2.2:7000"
+TOML
 start_agent
 
 serve_files web "$lab/www"
@@ -50,6 +58,26 @@ for subscriber in s1 s2; do
   cmp "$lab/www/file" "$lab/got"
 done
 assert_fast_path 60 2000
+
+# In fragments: from under one tag and under two, out under one, and from one subscriber to the other.
+slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
+for server in web s2; do
+  launch "echo-$server" "$server" python3 "$here/fragments.py" serve 7000 --order reverse
+  wait_until listens "$server" udp 7000
+done
+# exchange WHAT WHO ADDRESS
+exchange() {
+  assert_equal "$1" "10 of 10 echoed" "$(on "$2" python3 "$here/fragments.py" exchange "$3" 7000 --count 10 --size 8000 \
+    --order shuffled --wait $((2 * patience)))"
+}
+exchange "fragments under one tag" s1 "$web_address"
+exchange "fragments under two tags" s2 "$web_address"
+exchange "fragments from one tag to two" s1 198.51.100.5
+sleep $((patience / 2)).3
+assert_equal "datagrams in fragments by AF_XDP" 60 "$(slow_path counters.forwarded)"
+assert_equal "turned round among them" 20 "$(slow_path verdicts.HAIRPINNED)"
+assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
+assert_counter SLOW_PATH_AWAY -eq 0
 
 on s1 ping -q -c 3 -i 0.02 -W 3 10.1.1.1
 assert_counter UNKNOWN_INTERFACE -ge 3
