@@ -19,6 +19,8 @@ ORDERS = {"forward": lambda pieces: pieces, "reverse": lambda pieces: pieces[::-
           "shuffled": lambda pieces: random.sample(pieces, len(pieces))}
 DONT_FRAGMENT = 0x4000
 MORE = 0x2000
+SHORTEST_SLEEP = 0.001  # seconds
+MOST_BEHIND = 0.02  # seconds: who was held up for longer does not make up for it in a burst
 
 
 def checksum(data):
@@ -125,7 +127,10 @@ def flood(options, whole=True):
         by_hand.send(packets if whole else packets[:1], there)
         sent += 1
         if options.rate:
-            time.sleep(max(0, begun + sent / options.rate - time.monotonic()))
+            ahead = begun + sent / options.rate - time.monotonic()
+            begun -= min(0, ahead + MOST_BEHIND)
+            if ahead > SHORTEST_SLEEP:
+                time.sleep(ahead)
     print(sent)
 
 

@@ -1,10 +1,20 @@
 #!/usr/bin/env python3
-"""ids_seen.py CAPTURE SECONDS - IPv4 IDs in a capture (pcap, Ethernet): how many non-atomic datagrams there are (DF=0, or
-in fragments), and how many of them carry an ID that the same source, destination and protocol used less than SECONDS
-before. Prints `DATAGRAMS FRAGMENTED REPEATED MOST_A_SECOND` - the last of one source, destination and protocol."""
+"""ids_seen.py CAPTURE SECONDS - IPv4 IDs in a capture (pcap, Ethernet), one `name=number` a line:
+
+  whole                non-atomic datagrams (DF=0) in one packet
+  fragmented           datagrams in fragments, of which every one came, in order, under one ID
+  broken               fragments that are of none of those
+  atomic               packets that are neither (DF=1, whole)
+  repeated             of the first two: with an ID that one with the same source, destination and protocol had less than
+                       SECONDS before
+  repeated_fragmented  of those: in fragments
+  most                 non-atomic datagrams of one source, destination and protocol within any SECONDS
+"""
 import collections
 import struct
 import sys
+
+DONT_FRAGMENT, MORE, OFFSET = 0x4000, 0x2000, 0x1fff
 
 
 def packets(path):
@@ -18,25 +28,62 @@ def packets(path):
         at += 16 + kept
 
 
+class Seen:
+    def __init__(self, lifetime):
+        self.lifetime = lifetime
+        self.figures = dict.fromkeys(
+            ["whole", "fragmented", "broken", "atomic", "repeated", "repeated_fragmented", "most"], 0)
+        self.last = {}                                    # when an ID of a tuple was used
+        self.recent = collections.defaultdict(collections.deque)  # of a tuple: when datagrams came
+        self.awaited = {}                                 # of a datagram in fragments: where the next one begins
+
+    def count(self, name):
+        self.figures[name] += 1
+
+    def datagram(self, when, tuple_of, ident, fragmented):
+        recent = self.recent[tuple_of]
+        recent.append(when)
+        while recent[0] <= when - self.lifetime:
+            recent.popleft()
+        self.figures["most"] = max(self.figures["most"], len(recent))
+        before = self.last.get((tuple_of, ident))
+        self.last[tuple_of, ident] = when
+        if before is not None and when - before < self.lifetime:
+            self.count("repeated")
+            self.figures["repeated_fragmented"] += fragmented
+
+    def packet(self, when, ip):
+        total, ident, field = struct.unpack_from("!HHH", ip, 2)
+        tuple_of = ip[9:10] + ip[12:20]
+        if not field & (MORE | OFFSET):
+            if field & DONT_FRAGMENT:
+                return self.count("atomic")
+            self.count("whole")
+            return self.datagram(when, tuple_of, ident, False)
+        at, end = (field & OFFSET) * 8, (field & OFFSET) * 8 + total - (ip[0] & 15) * 4
+        if at == 0:
+            self.figures["broken"] += (tuple_of, ident) in self.awaited
+            self.datagram(when, tuple_of, ident, True)
+        elif self.awaited.get((tuple_of, ident)) != at:
+            return self.count("broken")
+        if field & MORE:
+            self.awaited[tuple_of, ident] = end
+        else:
+            del self.awaited[tuple_of, ident]
+            self.count("fragmented")
+
+    def end(self):
+        self.figures["broken"] += len(self.awaited)
+        return self.figures
+
+
 def main():
-    path, lifetime = sys.argv[1], float(sys.argv[2])
-    last, rates = {}, collections.Counter()
-    datagrams = fragmented = repeated = 0
-    for when, frame in packets(path):
-        if frame[12:14] != b"\x08\x00":
-            continue
-        ident, field = struct.unpack_from("!HH", frame, 18)
-        is_atomic = field & 0x4000 and not field & 0x3fff
-        if is_atomic or field & 0x1fff:
-            continue  # a later fragment belongs to the datagram of the first
-        tuple_of = frame[23:24] + frame[26:34]
-        datagrams += 1
-        fragmented += bool(field & 0x2000)
-        rates[tuple_of, int(when)] += 1
-        key = tuple_of + struct.pack("!H", ident)
-        repeated += key in last and when - last[key] < lifetime
-        last[key] = when
-    print(datagrams, fragmented, repeated, max(rates.values(), default=0))
+    seen = Seen(float(sys.argv[2]))
+    for when, frame in packets(sys.argv[1]):
+        if frame[12:14] == b"\x08\x00":
+            seen.packet(when, frame[14:])
+    for name, figure in seen.end().items():
+        print(f"{name}={figure}")
 
 
 main()
