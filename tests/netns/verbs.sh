@@ -101,6 +101,25 @@ assert_fast_path() {
   assert_counter TRANSLATED_INBOUND -ge "$2"
 }
 
+# assert_fragments_accounted - since the agent's start each fragment that the program has punted was lost before the agent
+# and counted, waits, or ended for one counted reason; and each datagram has one verdict and one end.
+assert_fragments_accounted() {
+  wait_until fragments_accounted || { natctl status --json | jq -c .slow_path >&2; return 1; }
+}
+fragments_accounted() {
+  natctl status --json | jq -e --argjson punted "$(counter FRAGMENT)" '.slow_path
+    | .counters as $c | .reassembly as $r | .socket_losses as $l | (.verdicts | add // 0) as $judged
+    | (.verdicts | with_entries(select((.key | test("^TRANSLATED_|^HAIRPINNED|_BY_KERNEL|^NEIGHBOUR_PENDING|^TO_GATEWAY"
+        + "|^NOT_OURS|^TTL_EXPIRED|^FRAGMENTATION_NEEDED|^INBOUND_TOO_BIG|^NO_ROUTE|^PORT_|^ADDRESS_EXHAUSTED|^RATE_LIMIT"))
+        and .key != "PORT_ZERO")) | add // 0) as $not_dropped
+    | $punted == $c.frames - $c.whole + $l.rx_dropped + $l.rx_ring_full
+      and $c.frames == $c.whole + $c.malformed + $r.received
+      and $r.received == $r.joined + $r.dup + $r.lost + .pending.internal.fragments + .pending.external.fragments
+      and $r.datagrams + $c.whole == $judged + $c.translator_failed
+      and $not_dropped == $c.forwarded + $c.by_kernel + $c.to_gateway + $c.send_failed + $c.icmp_sent
+        + $c.icmp_suppressed + $c.icmp_silent'
+}
+
 # ---- questions ------------------------------------------------------------------------
 
 # mappings [OPTION...] - what makes a mapping itself, in a stable order.

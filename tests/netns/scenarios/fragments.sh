@@ -82,3 +82,4 @@ assert_counter SLOW_PATH_AWAY -eq 0
 assert_counter FRAGMENT -ge 2000
 natctl status > "$lab/status"
 grep -q "^fragments .* datagrams whole" "$lab/status" || fail "natctl status says nothing of fragments"
+assert_fragments_accounted

@@ -37,3 +37,4 @@ assert_equal "datagrams lost on the way out" 0 "$(slow_path counters.send_failed
 assert_counter SLOW_PATH_AWAY -eq 0
 assert_counter FRAGMENT -ge 20000
 allowed[BAD_TRANSPORT_HEADER]=$(counter BAD_TRANSPORT_HEADER)   # UDP that says to be longer than it is
+assert_fragments_accounted

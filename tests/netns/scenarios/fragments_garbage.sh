@@ -34,3 +34,4 @@ natctl explain --in sub2 udp 100.64.2.2:4000 "$web_address:53" offset 1480 > "$l
 grep -q "ports are in its first fragment" "$lab/explained"
 natctl counters > "$lab/counters"
 test "$(grep -c "^TRANSLATED_OUTBOUND" "$lab/counters")" -eq 2
+assert_fragments_accounted

@@ -68,3 +68,4 @@ for who in s1 s2; do
   assert "the largest pings of $who" "$(grep -c ' 3 received' "$lab/ping") == 1"
 done
 assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
+assert_fragments_accounted

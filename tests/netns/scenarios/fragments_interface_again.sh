@@ -30,6 +30,19 @@ ip -n gw route replace default via "$router_address"
 wait_until large_ping
 by_af_xdp
 
+# The way out down while datagrams come in: each has its verdict, and its sender hears of it.
+slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
+ip -n gw link set ext down
+had=$(slow_path 'verdicts.NO_ROUTE // 0')
+on s1 python3 "$here/fragments.py" flood "$web_address" 9000 --count 20 > /dev/null
+refused() { test "$(slow_path 'verdicts.NO_ROUTE // 0')" -eq $((had + 20)); }
+wait_until refused
+assert "senders told" "$(slow_path counters.icmp_sent) >= 5"
+ip -n gw link set ext up
+ip -n gw route replace default via "$router_address"
+wait_until large_ping
+by_af_xdp
+
 ip -n gw link delete sub1
 lay_subscriber s1 sub1 100.64.1
 wait_until large_ping
@@ -42,3 +55,4 @@ ip -n r route add 198.51.100.0/24 via "$gateway_address"
 wait_until large_ping
 by_af_xdp
 assert_equal "sockets" 3 "$(natctl status --json | jq '.slow_path.sockets | length')"
+assert_fragments_accounted

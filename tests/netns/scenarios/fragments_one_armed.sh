@@ -37,3 +37,4 @@ assert_equal "turned round among them" 40 "$(slow_path verdicts.HAIRPINNED)"
 assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
 assert_equal "sockets" '["arm"]' "$(slow_path 'sockets | map(.device) | unique' | jq -c .)"
 assert_counter SLOW_PATH_AWAY -eq 0
+assert_fragments_accounted

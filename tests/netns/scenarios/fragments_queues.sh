@@ -41,3 +41,4 @@ sleep 0.3
 # Both ways by AF_XDP, however they came.
 assert "datagrams by AF_XDP" "$(slow_path counters.forwarded) == 96"
 assert_equal "datagrams lost on the way out" 0 "$(slow_path counters.send_failed)"
+assert_fragments_accounted

@@ -29,3 +29,4 @@ natctl status | grep -q "AF_XDP sockets, .* 6,952 frames lost"
 for who in s2 s1; do assert_equal "of $who, afterwards" "10 of 10 echoed" "$(exchange $who --count 10)"; done
 assert_equal "no more are lost" $((9000 - 2048)) "$(slow_path 'socket_losses | .rx_dropped + .rx_ring_full')"
 assert_counter SLOW_PATH_AWAY -eq 0
+assert_fragments_accounted

@@ -23,3 +23,4 @@ on s1 ping -q -c 5 -i 0.02 -W 3 -s 20000 100.64.1.1
 sleep 0.3
 assert_equal "datagrams for the gateway" 25 "$(slow_path counters.to_gateway)"
 assert_equal "datagrams by AF_XDP" 10 "$(slow_path counters.forwarded)"
+assert_fragments_accounted

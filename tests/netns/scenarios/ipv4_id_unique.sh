@@ -121,3 +121,4 @@ later() { test "$(event_count ipv4_id_repeated)" -gt "$events_of_count"; }
 wait_until later
 near "repeats told" "$repeats" "$(jq -s --argjson n "$events_of_count" \
   'map(select(.event == "ipv4_id_repeated") | 1 + .suppressed)[:$n + 1] | add - 1' "$events")"
+assert_fragments_accounted
