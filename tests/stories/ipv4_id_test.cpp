@@ -51,7 +51,7 @@ NatSpec on_repeat(enum ipv4_id_on_repeat policy) {
 
 }  // namespace
 
-TEST_CASE("two subscribers with one ID towards one server leave with two", "[ID-5][ID-7]") {
+TEST_CASE("two subscribers with one ID towards one server leave with two", "[ID-5][ID-7][SHARE-35][UPD-20]") {
   auto nat = translator(GENERATE(from_range(translators())));
   std::set<std::uint16_t> ids;
   for (std::uint16_t port = 5000; port < 5200; ++port) {

@@ -86,6 +86,28 @@ TEST_CASE("a whole block of ports can be used, and not one more", "[SHARE-5][CGN
   CHECK(nat->count_mappings() == 129);
 }
 
+TEST_CASE("load and conflicts change nothing: each port has one endpoint for all, heard from all", "[UDP-20][UDP-13]") {
+  NatSpec spec;
+  spec.pools[0].block_size = 64;
+  spec.pools[0].max_blocks = 1;
+  auto nat = translator(GENERATE(from_range(translators())), spec);
+  // The same internal ports of three subscribers towards three destinations, until 61 of 64 external ports are taken.
+  std::set<std::string> endpoints;
+  for (std::uint16_t port = 5000; port < 5061; ++port) {
+    for (const std::string_view who : {kS1, kS2, std::string_view("100.64.0.30")}) {
+      const auto out = nat->outbound(udp(who, port, kR1, 53));
+      REQUIRE(out == VERDICT_TRANSLATED_OUTBOUND);
+      endpoints.insert(out.packet.source_endpoint());
+      for (const std::string_view remote : {kR2, std::string_view("203.0.113.9")}) {
+        CHECK(nat->outbound(udp(who, port, remote, 9999)).packet.source_endpoint() == out.packet.source_endpoint());
+      }
+      const auto in = nat->inbound(udp("203.0.113.200", 77, kX, out.packet.source_port()));
+      CHECK(in.packet.destination_endpoint() == std::string(who) + ":" + std::to_string(port));
+    }
+  }
+  CHECK(endpoints.size() == 3 * 61);
+}
+
 TEST_CASE("a block is announced with its number before its first packet leaves", "[LOG-1][LOG-7][DET-13]") {
   auto nat = translator(GENERATE(from_range(translators())));
   nat->outbound(udp(kS1, 5000, kR1, 53));
@@ -224,6 +246,21 @@ TEST_CASE("an error from inside leaves as the mapping's external endpoint", "[IC
         VERDICT_ICMP_ERROR_NO_MAPPING);
 }
 
+TEST_CASE("an error whose quote names nobody's packet is dropped by name", "[ICMP-31][ICMP-35]") {
+  auto nat = translator(GENERATE(from_range(translators())));
+  const auto out = nat->outbound(udp(kS1, 5000, kR1, 53));
+  const auto error_about = [&](const Packet& quoted, std::size_t bytes) {
+    return nat->inbound(Ipv4{.source = kR2, .destination = kX} / IcmpError{.quoted_bytes = bytes} / quoted);
+  };
+  CHECK(error_about(out.packet, 8) == VERDICT_TRANSLATED_INBOUND);
+  CHECK(error_about(out.packet, 7) == VERDICT_ICMP_ERROR_BAD_QUOTE);
+  const Packet later =
+      Ipv4{.source = kX, .destination = kR1, .fragment_offset = 1480, .protocol = std::uint8_t{17}} / Data(64);
+  CHECK(error_about(later, 64) == VERDICT_ICMP_ERROR_BAD_QUOTE);
+  const Packet nested = Ipv4{.source = kX, .destination = kR1} / IcmpError{} / udp(kR1, 53, kX, 9);
+  CHECK(error_about(nested, 36) == VERDICT_ICMP_ERROR_BAD_QUOTE);
+}
+
 TEST_CASE("an error about a hairpinned packet is turned round as well", "[ICMP-18][ICMP-19]") {
   auto nat = translator(GENERATE(from_range(translators())));
   const auto listener = nat->outbound(udp(kS2, 6000, kR1, 53));
@@ -347,7 +384,7 @@ TEST_CASE("a connection opens with a SYN, and is reopened by one", "[TCP-17][TCP
   CHECK(again.packet.source_endpoint() == syn.packet.source_endpoint());
 }
 
-TEST_CASE("a fragment is not translated, first or later", "[FRAG-1][ID-7]") {
+TEST_CASE("a fragment is not translated, first or later", "[FRAG-1][ID-7][UDP-25]") {
   auto nat = translator(GENERATE(from_range(translators())));
   CHECK(nat->outbound(Ipv4{.source = kS1, .destination = kR1, .dont_fragment = false, .more_fragments = true} /
                       Udp{.source = 5000, .destination = 53} / Data(64)) == VERDICT_FRAGMENT);

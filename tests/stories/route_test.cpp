@@ -86,7 +86,7 @@ TEST_CASE("what has no way out is dropped by name, untouched", "[rfc1812]") {
   CHECK(out.packet == sent);
 }
 
-TEST_CASE("too big and not to be fragmented: the sender is told about the packet it sent", "[ICMP-24][FRAG-2]") {
+TEST_CASE("too big and not to be fragmented: the sender is told about the packet it sent", "[UDP-23][ICMP-22]") {
   auto nat = routing_says(CORE_ROUTE_TOO_BIG);
   const Packet sent = sized(kS1, 5000, kR1, 53, 1400, true);
   const auto out = nat->outbound(sent);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# fragments.sh - [FRAG-1] [FRAG-19] [FRAG-23] [FRAG-31] [UDP-24] what real programs send in fragments arrives, from two
-# subscribers at once, whatever the order: large pings, DNS answers of 4 KB, UDP exchanges in reverse order, streams of
-# 8 KB each way, a narrow external link.
+# fragments.sh - [FRAG-1] [FRAG-19] [FRAG-23] [FRAG-31] [UDP-24] [UDP-25] [ICMP-23] [SHARE-34] what real programs send in
+# fragments arrives, from two subscribers at once, whatever the order: large pings, DNS answers of 4 KB, UDP exchanges in
+# reverse order, streams of 8 KB each way, a narrow external link.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
@@ -72,7 +72,12 @@ ip -n gw link set ext mtu 1280
 ip -n r link set to_gw mtu 1280
 both_echoed "datagrams of 1,400 bytes" 20 --size 1400
 both_echoed "datagrams of 1,600 bytes" 20 --size 1600
-assert_counter FRAGMENTED_BY_KERNEL -ge 40
+medium_pings() { on "$1" ping -q -c 20 -i 0.02 -W 3 -s 1400 -M dont "$web_address" > "$lab/ping-$1"; }
+both medium_pings
+for who in s1 s2; do
+  assert "pings of 1,400 bytes of $who" "$(grep -c ' 20 received' "$lab/ping-$who") == 1"
+done
+assert_counter FRAGMENTED_BY_KERNEL -ge 80   # 20 datagrams of 1,400 bytes and 20 pings, each
 
 slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 sleep 0.3

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# fragments_garbage.sh - [FRAG-2] [FRAG-28] [FRAG-29] one subscriber's fragments that never become whole cost its
-# neighbour nothing: its own limit is met, counted, and told by name.
+# fragments_garbage.sh - [FRAG-2] [FRAG-28] [FRAG-29] [UDP-26] [SEC-9] one subscriber's fragments that never become
+# whole cost its neighbour nothing: its own limit is met, counted, and told by name.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fragments_ring_full.sh - [FRAG-2] the agent stands still while fragments flood in: the rings fill up and what finds no
+# fragments_ring_full.sh - [FRAG-2] [UDP-26] the agent stands still while fragments flood in: the rings fill up and what finds no
 # place is counted; whole packets do not notice, and when the agent goes on, so do fragments, by themselves.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 

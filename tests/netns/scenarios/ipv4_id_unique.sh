@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# ipv4_id_unique.sh - [ID-5] [ID-7] [ID-8] [ID-10] [ID-15] what a capture outside shows of two subscribers that use one and
-# the same ID for everything, DF=0, whole and in fragments. At all but the promised rate no (source, destination, protocol)
-# repeats an ID within the interval, nothing is counted and nothing is missing. Above it happens what each policy says; the
-# counters agree with the capture to the packet, and the events with the counters.
+# ipv4_id_unique.sh - [ID-5] [ID-7] [ID-8] [ID-10] [ID-15] [SHARE-35] [UPD-20] what a capture outside shows of two
+# subscribers that use one and the same ID for everything, DF=0, whole and in fragments. At all but the promised rate no
+# (source, destination, protocol) repeats an ID within the interval, nothing is counted and nothing is missing. Above it
+# happens what each policy says; the counters agree with the capture to the packet, and the events with the counters.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 promised=57344   # IDs in an interval towards one (source, destination, protocol): docs/fragments.md

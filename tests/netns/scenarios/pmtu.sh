@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# pmtu.sh - [ICMP-24] path MTU discovery works through the gateway: a router's "too big"
-# reaches the subscriber, and the gateway's own way out being narrow is told too.
+# pmtu.sh - [ICMP-22] [ICMP-27] [UDP-23] path MTU discovery works through the gateway: a router's "too big" reaches the
+# subscriber, and the gateway's own way out being narrow is told too, about the packet as the subscriber sent it.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
@@ -29,10 +29,12 @@ assert_counter FRAGMENTATION_NEEDED -ge 1
 # A narrow external link.
 ip -n gw link set ext mtu 1300
 ip -n r link set to_gw mtu 1300
+before=$(received r to_gw)
 assert_exit 1 on s2 ping -c 1 -W 3 -M "do" -s 1400 "$dns_address"
 assert_says "mtu = 1300"
 assert_says "From 100.64.2.1"
 assert_counter FRAGMENTATION_NEEDED -ge 2
+assert "packets that left all the same" "$(received r to_gw) - $before <= 1"   # ARP may be one
 
 serve_files web "$lab/www"
 head -c 1000000 /dev/urandom > "$lab/www/file"

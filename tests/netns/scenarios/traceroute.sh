@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# traceroute.sh - every hop answers: the gateway itself (time to live ends
+# traceroute.sh - [ICMP-24] every hop answers: the gateway itself (time to live ends
 # there), the router (its error comes back through the gateway), the host.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 

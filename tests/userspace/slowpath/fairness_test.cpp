@@ -45,7 +45,7 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return st
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
-TEST_CASE("all memory is taken at the start, within what was given", "[FRAG-3]") {
+TEST_CASE("all memory is taken at the start, within what was given", "[FRAG-3][SEC-9]") {
   for (const std::uint64_t mebibytes : {4, 5, 64, 300}) {
     FragmentsConfig config = fragments_config();
     config.memory = mebibytes << 20;
@@ -55,7 +55,7 @@ TEST_CASE("all memory is taken at the start, within what was given", "[FRAG-3]")
   }
 }
 
-TEST_CASE("a flood grows nothing, and every fragment of it is accounted for", "[FRAG-2][FRAG-3]") {
+TEST_CASE("a flood grows nothing, and every fragment of it is accounted for", "[FRAG-2][FRAG-3][SEC-9]") {
   SlowLab lab;
   std::vector<Fragment> fragments;
   std::vector<Octets> frames;
@@ -82,7 +82,7 @@ TEST_CASE("a flood grows nothing, and every fragment of it is accounted for", "[
   CHECK(lab.reassembler.counters().lost == lab.reassembler.counters().received);
 }
 
-TEST_CASE("one source opens 100,000 datagrams, and others notice nothing", "[FRAG-2][FRAG-3]") {
+TEST_CASE("one source opens 100,000 datagrams, and others notice nothing", "[FRAG-2][FRAG-3][SEC-9][UDP-26]") {
   FragmentsConfig config = fragments_config();
   config.per_source = GENERATE(64, 65535);  // with and without the help of the quota
   SlowLab lab(config);
@@ -99,7 +99,8 @@ TEST_CASE("one source opens 100,000 datagrams, and others notice nothing", "[FRA
   CHECK(lab.payload_after(big.back()) == bytes_of(60000));
 }
 
-TEST_CASE("a flood of forged sources outside leaves subscribers' own fragments alone", "[FRAG-2][FRAG-3]") {
+TEST_CASE("a flood of forged sources outside leaves subscribers' own fragments alone",
+          "[FRAG-2][FRAG-3][SEC-9][UDP-26]") {
   SlowLab lab;
   std::uint32_t n = 0;
   auto forged = [&] {

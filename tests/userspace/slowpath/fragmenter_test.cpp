@@ -47,7 +47,7 @@ void check_tiles(const std::vector<Octets>& frames, const Piece& whole, std::siz
 
 }  // namespace
 
-TEST_CASE("3,000 bytes leave in three fragments, in order", "[FRAG-19][UDP-24][ID-10]") {
+TEST_CASE("3,000 bytes leave in three fragments, in order", "[FRAG-19][UDP-24][ICMP-23][ID-10]") {
   const Piece whole = {.more = false, .payload = bytes_of(2980)};
   const auto frames = pieces_of(frame_of(whole), 1500);
   CHECK(frames.size() == 3);

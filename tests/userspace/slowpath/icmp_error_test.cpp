@@ -25,7 +25,7 @@ std::optional<IcmpSilence> silence(const Octets& offending) {
 
 }  // namespace
 
-TEST_CASE("an error goes back to its sender and quotes what it sent", "[ICMP-22][ICMP-24]") {
+TEST_CASE("an error goes back to its sender and quotes what it sent", "[UDP-23][ICMP-22]") {
   const Octets offending = packet([](Piece& p) { p.tags = {0x8100'0064}; });
   const auto answer = icmp_error(IcmpError::kFragmentationNeeded, offending, kGateway, 1300);
   REQUIRE(answer);
@@ -44,7 +44,7 @@ TEST_CASE("an error goes back to its sender and quotes what it sent", "[ICMP-22]
   CHECK(std::ranges::equal(frame->payload.subspan(8), Bytes(offending).subspan(18, 548)));
 }
 
-TEST_CASE("each error has its type and code, and a short packet is quoted whole", "[ICMP-24]") {
+TEST_CASE("each error has its type and code, and a short packet is quoted whole", "[ICMP-22][ICMP-24]") {
   const Octets offending = packet([](Piece& p) { p.payload = bytes_of(21), p.padding = 5; });
   const std::pair<IcmpError, Octets> errors[] = {{IcmpError::kFragmentationNeeded, {3, 4}},
                                                  {IcmpError::kHostUnreachable, {3, 1}},
@@ -62,7 +62,7 @@ TEST_CASE("each error has its type and code, and a short packet is quoted whole"
   }
 }
 
-TEST_CASE("no error is sent where RFC 1122 and RFC 1812 forbid it") {
+TEST_CASE("no error is sent where RFC 1122 and RFC 1812 forbid it", "[ICMP-31]") {
   CHECK(silence(packet([](Piece&) {})) == std::nullopt);
   CHECK(silence(packet([](Piece& p) { p.offset = 8; })) == IcmpSilence::kLaterFragment);
   CHECK(silence(packet([](Piece& p) { p.more = true; })) == std::nullopt);
@@ -84,7 +84,7 @@ TEST_CASE("no error is sent where RFC 1122 and RFC 1812 forbid it") {
   CHECK(silence(Octets(64)) == IcmpSilence::kMalformed);
 }
 
-TEST_CASE("errors are limited for each destination and in all", "[ICMP-24]") {
+TEST_CASE("errors are limited for each destination and in all", "[ICMP-32]") {
   IcmpLimiter limiter({.per_second = 10, .burst = 3}, {.per_second = 100, .burst = 20}, 0x5eed);
   std::uint64_t now_ns = 1'000'000'000;
   auto allowed = [&](Ip4 destination, int tries) {

@@ -20,7 +20,7 @@ Piece with(Piece piece, auto change) {
 
 }  // namespace
 
-TEST_CASE("a datagram is whole in whatever order its fragments come", "[FRAG-1]") {
+TEST_CASE("a datagram is whole in whatever order its fragments come", "[FRAG-1][UDP-25]") {
   std::vector<int> order = {0, 1, 2};
   do {
     SlowLab lab;

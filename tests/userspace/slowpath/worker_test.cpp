@@ -191,7 +191,7 @@ TEST_CASE("a source that runs into its limit is told with its pool", "[kernel][s
 }
 
 TEST_CASE("a datagram in fragments that may not be cut: its sender is told the MTU, quoting it as it was sent",
-          "[kernel][slowpath][FRAG-18]") {
+          "[kernel][slowpath][FRAG-18][UDP-23][ICMP-22]") {
   if (!may_use_sockets()) return;
   Lab lab;
   lab.take_program();
