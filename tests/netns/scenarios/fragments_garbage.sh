@@ -19,6 +19,17 @@ sleep 0.3
 assert "garbage that was given up" "$(natctl status --json | jq .slow_path.reassembly.limit_source) > 1000"
 assert_equal "datagrams being put together" 64 "$(natctl status --json | jq .slow_path.pending.internal.datagrams)"
 
+# As fast as it can send them, and 10,000 whole packets a second of the neighbour's.
+serve_iperf web
+launch faster s1 python3 "$here/fragments.py" garbage "$dns_address" 9000 --seconds 600
+had=$(datagrams web)
+on s2 iperf3 -c "$web_address" --connect-timeout 5000 -u -b 48M -l 600 -t 2 -J > "$lab/stream.json"
+end faster || true
+sent=$(jq '.end.sum.packets' "$lab/stream.json")
+assert "packets of the neighbour's stream" "$sent > 1000"
+assert "of them lost, in a thousand" "1000 * ($sent - ($(datagrams web) - $had)) / $sent < 1"
+assert "packets from the other" "$(received gw sub1) > 20000"
+
 # Whole, but for nobody: silence, each datagram counted once, nothing of it is kept.
 on web python3 "$here/fragments.py" flood 198.51.100.7 30000 --size 4000 --count 10 > /dev/null
 for_nobody() { test "$(natctl status --json | jq '.slow_path.verdicts.NO_MAPPING // 0')" -eq 10; }
