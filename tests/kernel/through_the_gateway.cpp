@@ -23,7 +23,7 @@ constexpr std::uint32_t kFirstRemote = 0xcb007180;  // 203.0.113.128 and followi
 constexpr std::uint32_t kRemotes = 100;
 constexpr std::uint32_t kCases = 6000;
 // What the ring of an AF_XDP socket holds is not to be outrun.
-constexpr std::chrono::microseconds kPause{60};
+constexpr std::chrono::microseconds kPause{100};
 
 template <typename Thing>
 Thing inside(const std::string& name) {

@@ -113,7 +113,8 @@ assert_equal "made atomic" "${of[atomic]}" "${of[made_atomic]}"
 assert "made atomic" "of[atomic] > 2000"
 assert "dropped in fragments" "of[exhausted_in_fragments] > 50"
 near "IDs repeated" 0 "of[repeated]"
-assert_none counted exhausted_whole
+near "dropped whole" 0 "of[exhausted_whole]"
+assert_none counted
 
 # An event a second, and each says how many it did not tell: all of "count" are told by the first one of "make_atomic", which
 # tells of one more.
