@@ -21,7 +21,7 @@ for who in s1 s2; do
   assert "large pings of $who" "$(grep -c ' 10 received' "$lab/ping") == 1"
   assert_equal "exchanges of $who" "20 of 20 echoed" "$(exchange "$who" --count 20 --size 8000 --order shuffled)"
 done
-sleep 0.3
+assert_fragments_accounted
 assert_equal "datagrams by AF_XDP" 120 "$(slow_path counters.forwarded)"
 assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
 assert_counter SLOW_PATH_AWAY -eq 0

@@ -50,7 +50,7 @@ assert_equal "the senders that the server knew" "$({ endpoint_of 100.64.2.2; end
   "$(sort -u "$lab/by-forward.log")"
 assert_equal "the sender that the mapping's holder knew" "$(endpoint_of 100.64.2.2)" "$(sort -u "$lab/by-mapping.log")"
 
-sleep 0.3
+assert_fragments_accounted
 # 45 exchanges with the forward, 45 with the mapping, 5 with itself; each there and back.
 assert_equal "datagrams turned round" 190 "$(slow_path 'verdicts.HAIRPINNED // 0')"
 assert_equal "by AF_XDP" 190 "$(slow_path counters.forwarded)"

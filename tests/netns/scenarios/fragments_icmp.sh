@@ -50,7 +50,7 @@ for order in forward reverse; do
   error s2 "$a" udp "$a" "$a_port" 100.64.2.2 42000 --order "$order"
   hears s1 "$b 3 3 udp 100.64.1.2 41000 $b $b_port 2008"
 done
-sleep 0.3
+assert_fragments_accounted
 assert_equal "errors put together" 9 "$(slow_path reassembly.datagrams)"
 assert_equal "HAIRPINNED among them" 2 "$(slow_path 'verdicts.HAIRPINNED // 0')"
 assert_counter FRAGMENT -eq $((9 * 4))

@@ -37,8 +37,7 @@ for n in {1..16}; do
   on s1 ping -q -c 3 -i 0.02 -W 3 -s 8000 "203.0.113.$((96 + n))" > "$lab/ping-$n"
   assert "large pings to address $n" "$(grep -c ' 3 received' "$lab/ping-$n") == 1"
 done
-sleep 0.3
+assert_fragments_accounted
 # Both ways by AF_XDP, however they came.
 assert "datagrams by AF_XDP" "$(slow_path counters.forwarded) == 96"
 assert_equal "datagrams lost on the way out" 0 "$(slow_path counters.send_failed)"
-assert_fragments_accounted

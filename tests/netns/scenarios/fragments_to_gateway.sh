@@ -20,7 +20,6 @@ on s1 ping -q -c 5 -i 0.02 -W 3 -s 20000 "$web_address"
 # To the gateway's internal address they do not come to us at all.
 on s1 ping -q -c 5 -i 0.02 -W 3 -s 20000 100.64.1.1
 
-sleep 0.3
+assert_fragments_accounted
 assert_equal "datagrams for the gateway" 25 "$(slow_path counters.to_gateway)"
 assert_equal "datagrams by AF_XDP" 10 "$(slow_path counters.forwarded)"
-assert_fragments_accounted

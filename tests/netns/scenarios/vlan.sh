@@ -73,7 +73,7 @@ exchange() {
 exchange "fragments under one tag" s1 "$web_address"
 exchange "fragments under two tags" s2 "$web_address"
 exchange "fragments from one tag to two" s1 198.51.100.5
-sleep $((patience / 2)).3
+assert_fragments_accounted
 assert_equal "datagrams in fragments by AF_XDP" 60 "$(slow_path counters.forwarded)"
 assert_equal "turned round among them" 20 "$(slow_path verdicts.HAIRPINNED)"
 assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
