@@ -9,6 +9,7 @@
   garbage ADDRESS PORT ...             first fragments of datagrams that never become whole
 """
 import argparse
+import ipaddress
 import os
 import random
 import socket
@@ -110,6 +111,10 @@ def exchange(options):
     print(f"{echoed} of {options.count} echoed")
 
 
+def nth_after(address, number):
+    return str(ipaddress.ip_address(address) + number)
+
+
 def flood(options, whole=True):
     by_hand = ByHand()
     me = (own_address(options.address), options.source_port)
@@ -123,7 +128,8 @@ def flood(options, whole=True):
         packets = always
         if options.id is None:
             ident = sent % 65535 + 1
-            packets = ORDERS[options.order](pieces_of(me, there, payload, options.mtu, ident, options.flags))
+            source = (nth_after(options.sources_from, sent), me[1]) if options.sources_from else me
+            packets = ORDERS[options.order](pieces_of(source, there, payload, options.mtu, ident, options.flags))
         by_hand.send(packets if whole else packets[:1], there)
         sent += 1
         if options.rate:
@@ -147,6 +153,7 @@ def main():
     parser.add_argument("--wait", type=float, default=2)
     parser.add_argument("--pause", type=float, default=0, help="before a datagram's last piece")
     parser.add_argument("--id", type=int)
+    parser.add_argument("--sources-from", help="flood: each datagram from an address of its own, this one and following")
     parser.add_argument("--df", dest="flags", action="store_const", const=DONT_FRAGMENT, default=0)
     parser.add_argument("--source-port", type=int, default=40000)
     options = parser.parse_args()
