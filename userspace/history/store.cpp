@@ -79,7 +79,7 @@ struct HistoryStore::Taker {
 bool HistoryStore::accept(const Event& event) {
   if (room() == 0) return false;
   std::visit(Taker{*this, event}, event.body);
-  ++pending_.events;
+  if (pending_.events++ == 0) pending_.oldest = event.time;
   note_time(event);
   return true;
 }
@@ -228,7 +228,7 @@ Result<void> HistoryStore::flush() {
   if (pending_.is_empty()) return {};
   auto written = write_pending();
   careful_ = !written;
-  error_ = written ? "" : written.error().text;
+  attempts_.note(written);
   return written;
 }
 
@@ -302,7 +302,13 @@ void HistoryStore::work() {
 // ---- looking ----------------------------------------------------------------------------------
 
 SinkFigures HistoryStore::figures() const {
-  return {"history " + options_.folder.string(), events_written_, pending_.events, error_};
+  return {.name = "history " + options_.folder.string(),
+          .written = events_written_,
+          .waiting = pending_.events,
+          .error = attempts_.error,
+          .oldest_waiting = pending_.oldest,
+          .retries = attempts_.retries,
+          .errors = attempts_.errors};
 }
 
 HistoryView HistoryStore::view(WallTime covered_until) const {
@@ -322,7 +328,7 @@ HistoryFigures HistoryStore::history_figures() const {
                          .covered_from = files_.empty() ? 0 : files_.front().made,
                          .gaps = gaps_.size(),
                          .files_set_aside = set_aside_,
-                         .error = error_};
+                         .writing = this->figures()};
   for (const HistoryView::File& file : files_) {
     for (const char* ending : {"", "-wal"}) {
       std::error_code absent;

@@ -50,7 +50,7 @@ struct HistoryFigures {
   Micros covered_from = 0;
   std::size_t gaps = 0;
   std::size_t files_set_aside = 0;  // damaged; found when this agent started
-  std::string error;
+  SinkFigures writing;
 };
 
 class HistoryStore final : public Sink {
@@ -124,6 +124,7 @@ class HistoryStore final : public Sink {
     Micros begin = Lease::kOpen;
     Micros end = 0;
     std::size_t events = 0;
+    WallTime oldest{};  // of them
     bool heartbeat = false;
     bool is_empty() const;
   };
@@ -192,7 +193,7 @@ class HistoryStore final : public Sink {
   std::uint64_t worked_at_ns_ = 0;
   bool merge_due_ = false;
   bool careful_ = false;  // the last write failed: do only what must be done
-  std::string error_;
+  Attempts attempts_;
 };
 
 }  // namespace apnat

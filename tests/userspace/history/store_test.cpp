@@ -319,12 +319,18 @@ TEST_CASE("what the disk refuses is held, told, and written once it has room", "
     CHECK(refused.error().code == ENOSPC);
     CHECK_FALSE(store->figures().error.empty());
     CHECK(store->figures().waiting == 20'000);
+    CHECK(store->figures().oldest_waiting == at(9));
+    CHECK(store->figures().errors == 1);
+    REQUIRE_FALSE(store->flush());
+    CHECK(store->history_figures().writing.errors == 2);
+    CHECK(store->history_figures().writing.retries == 1);
     CHECK(store->room() == 0);
     CHECK_FALSE(store->accept(Event{20'001, at(9), 0, numbered_block(1)}));  // the ring keeps it
     std::filesystem::remove(ballast);
     REQUIRE(store->flush());
     CHECK(store->figures().error.empty());
     CHECK(store->figures().waiting == 0);
+    CHECK(store->figures().oldest_waiting == WallTime{});
     clock.advance(2h);
     Archive archive;
     for (int i : {0, 1, 4'321, 4'999}) {
