@@ -142,6 +142,7 @@ class HistoryStore final : public Sink {
   Result<void> look_into(const std::filesystem::path& path, bool check);
   void set_aside(const std::filesystem::path& path, const std::string& why);
   Result<void> remember_newest();
+  Result<void> remember(const std::filesystem::path& path);
 
   // Taking events.
   void note_time(const Event& event);

@@ -95,9 +95,12 @@ Result<void> HistoryStore::find_files() {
 Result<void> HistoryStore::look_into(const std::filesystem::path& path, bool check) {
   const Database database = TRY(Database::open(path, Database::Use::kRead));
   const DayFile::About about = TRY(DayFile::about_in(database));
+  // Of all files those that are read here and now; whoever asks a file later checks the others.
+  TRY_VOID(DayFile::check(database, about, {SideTable::kGap, SideTable::kClockStep}));
   if (check) {
     const std::string complaints = TRY(database.complaints());
     if (!complaints.empty()) return std::unexpected(Error{EUCLEAN, complaints});
+    TRY_VOID(DayFile::check(database, about, kSideTables));
     TRY(DayFile::names_in(database));
   }
   auto gaps = TRY(spans_in(database, "SELECT from_us, to_us, reason FROM gap"));
@@ -127,10 +130,22 @@ void HistoryStore::set_aside(const std::filesystem::path& path, const std::strin
                            fmt::format("{} was damaged: {}", path.filename().string(), why)});
 }
 
-// What the newest file knows goes on: names, and the epoch that has not ended.
+// What the newest file knows goes on: names, and the epoch that has not ended. The one before a damaged one was only
+// opened yet.
 Result<void> HistoryStore::remember_newest() {
-  if (files_.empty()) return {};
-  const Database database = TRY(Database::open(files_.back().path, Database::Use::kRead));
+  while (!files_.empty()) {
+    const auto remembered = remember(files_.back().path);
+    if (remembered || !is_damage(remembered.error())) return remembered;
+    set_aside(files_.back().path, remembered.error().text);
+    files_.pop_back();
+  }
+  return {};
+}
+
+Result<void> HistoryStore::remember(const std::filesystem::path& path) {
+  const Database database = TRY(Database::open(path, Database::Use::kRead));
+  const DayFile::About about = TRY(DayFile::about_in(database));
+  TRY_VOID(DayFile::check(database, about, {SideTable::kPool, SideTable::kSpace, SideTable::kEpoch}));
   names_ = TRY(DayFile::names_in(database));
   Statement ask = TRY(database.prepare("SELECT from_us, hash, body FROM epoch WHERE until_us IS NULL"));
   while (TRY(ask.step())) {
