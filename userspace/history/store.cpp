@@ -24,8 +24,8 @@ std::uint32_t clock_error_of(const Event& event) {
 HistoryStore::~HistoryStore() = default;
 
 bool HistoryStore::Pending::is_empty() const {
-  return leases.empty() && gaps.empty() && clock_steps.empty() && resets.empty() && life.empty() && epochs.empty() &&
-         events == 0 && !heartbeat;
+  return !ending && leases.empty() && gaps.empty() && clock_steps.empty() && resets.empty() && life.empty() &&
+         epochs.empty() && events == 0 && !heartbeat;
 }
 
 // ---- taking events ----------------------------------------------------------------------------
@@ -116,10 +116,17 @@ void HistoryStore::note_start(const Event& event, const AgentStarted& started) {
 
 void HistoryStore::begin_anew(WallTime at) {
   if (last_time_ == 0) return;  // the first of its history
+  constexpr const char* kWhy = "the data plane began anew; its last events before that may be missing";
   const Micros now = to_micros(at);
-  const Micros before = std::min(last_time_, now);
-  pending_.resets.push_back({before, now});
-  pending_.gaps.push_back({before, now, "the data plane began anew; its last events before that may be missing"});
+  const Micros last = files_.empty() ? last_time_ : files_.back().end;
+  if (now < last) {
+    // From here on times do not tell what was before from what came after.
+    pending_.ending = Pending::Ending{files_.back().path, last};
+    pending_.gaps.push_back({last, last + static_cast<Micros>(kHeartbeatNs / 1'000), kWhy});
+    return;
+  }
+  pending_.resets.push_back({last, now});
+  pending_.gaps.push_back({last, now, kWhy});
 }
 
 HistoryStore::PoolNow* HistoryStore::pool_now(const std::string& name, const Prefix& subscriber) {
@@ -234,6 +241,8 @@ Result<void> HistoryStore::flush() {
 
 Result<void> HistoryStore::write_pending() {
   fuse(pending_.leases);
+  if (pending_.ending) TRY_VOID(end_earlier_files(*pending_.ending));
+  pending_.ending.reset();
   TRY_VOID(use_todays_file());
   auto written = write_into(*file_);
   if (!written) {

@@ -121,6 +121,12 @@ class HistoryStore final : public Sink {
     };
     std::vector<Epoch> epochs;
     std::optional<EpochNow> epoch_before;  // the first of them
+    // What has been written until now was another data plane's, by a clock that was ahead: it ends with its files.
+    struct Ending {
+      std::filesystem::path newest;  // of those files
+      Micros last = 0;               // that it was told
+    };
+    std::optional<Ending> ending;
     Micros begin = Lease::kOpen;
     Micros end = 0;
     std::size_t events = 0;
@@ -160,6 +166,7 @@ class HistoryStore final : public Sink {
   Result<void> write_pending();
   Result<void> write_into(DayFile& file);
   Result<void> use_todays_file();
+  Result<void> end_earlier_files(const Pending::Ending& ending);
   Result<void> make_file(std::uint32_t day);
   void give_up_turn();
 

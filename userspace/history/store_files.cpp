@@ -205,6 +205,22 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
   return {};
 }
 
+// Whatever is still open in the files until now ended at the end of what they tell, by the clock of then. A new file
+// takes what comes, first: an agent that is killed between the two must not write on in those.
+Result<void> HistoryStore::end_earlier_files(const Pending::Ending& ending) {
+  if (files_.back().path == ending.newest) {
+    TRY_VOID(make_file(static_cast<std::uint32_t>(to_micros(clock_.realtime()) / kDay)));
+  }
+  for (std::size_t i = 0; i + 1 < files_.size(); ++i) {
+    if (files_[i].sealed) continue;
+    const auto file = TRY(DayFile::open(files_[i].path, {}));
+    TRY_VOID(file->begin());
+    TRY_VOID(file->put_reset({ending.last, ending.last + 1}));
+    TRY_VOID(file->commit());
+  }
+  return {};
+}
+
 // ---- days that are over ---------------------------------------------------------------------------
 
 bool HistoryStore::has_work() const {
