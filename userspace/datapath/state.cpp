@@ -133,6 +133,7 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
     node.started_at_ns = state->now().tai_ns;
     *state->tables.rows().node = node;
   }
+  state->opened.began_at_tai_ns = node.started_at_ns;
   return state;
 }
 

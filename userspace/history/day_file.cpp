@@ -47,6 +47,7 @@ Result<void> DayFile::put_about(const About& about) {
   TRY_VOID(set_about("made_us", about.made));
   TRY_VOID(set_about("begin_us", about.begin));
   TRY_VOID(set_about("end_us", about.end));
+  TRY_VOID(set_about("data_plane", static_cast<std::int64_t>(about.data_plane)));
   TRY_VOID(set_about("carried", about.carried));
   TRY_VOID(set_about("sealed", 0));
   Statement text = TRY(database_.prepare("INSERT OR REPLACE INTO about VALUES(?1, ?2)"));
@@ -82,6 +83,7 @@ Result<DayFile::About> DayFile::about_in(const Database& database) {
     if (name == "begin_us") about.begin = ask.number(1);
     if (name == "end_us") about.end = ask.number(1);
     if (name == "previous") about.previous = ask.bytes(1);
+    if (name == "data_plane") about.data_plane = static_cast<std::uint64_t>(ask.number(1));
     if (name == "carried") about.carried = ask.number(1) != 0;
     if (name == "sealed") about.sealed = ask.number(1) != 0;
   }
@@ -210,6 +212,11 @@ Result<void> DayFile::put_reset(const Reset& reset) {
   TRY_VOID(TableSums::row_added(database_, SideTable::kReset));
   resets_.push_back(reset);
   return {};
+}
+
+Result<void> DayFile::put_data_plane(std::uint64_t id) {
+  about_.data_plane = id;
+  return set_about("data_plane", static_cast<std::int64_t>(id));
 }
 
 Result<void> DayFile::put_clock_step(Micros from, Micros to) {

@@ -28,11 +28,12 @@ class DayFile {
     int schema = 0;
     std::string node;
     Micros made = 0;
-    Micros begin = 0;      // of what its leases are about: earlier than `made`, where it was told late
-    Micros end = 0;        // of what it has been told until now
-    std::string previous;  // the file of the day before; empty: none
-    bool carried = false;  // what was open at the end of `previous` is in it
-    bool sealed = false;   // one run, nothing more to come
+    Micros begin = 0;              // of what its leases are about: earlier than `made`, where it was told late
+    Micros end = 0;                // of what it has been told until now
+    std::string previous;          // the file of the day before; empty: none
+    std::uint64_t data_plane = 0;  // whose events it has last; 0: not known
+    bool carried = false;          // what was open at the end of `previous` is in it
+    bool sealed = false;           // one run, nothing more to come
   };
 
   // Goes on with a file that is there, or makes it.
@@ -54,6 +55,7 @@ class DayFile {
   Result<void> put_epoch(Micros from, const std::string& hash, const std::string& body);
   Result<void> end_epochs(Micros until);
   Result<void> put_gap(Micros from, Micros to, const std::string& reason);
+  Result<void> put_data_plane(std::uint64_t id);
   Result<void> put_reset(const Reset& reset);
   Result<void> put_clock_step(Micros from, Micros to);
   Result<void> put_life(Micros at, const std::string& what);

@@ -14,6 +14,7 @@ namespace {
 // Wall clock against monotonic clock, between two events: less is the time between two readings of them.
 constexpr std::int64_t kClockStepNs = 5'000'000;
 constexpr std::uint64_t kHeartbeatNs = 30'000'000'000;
+constexpr const char* kSetBack = "the clock was set back";
 
 std::uint32_t clock_error_of(const Event& event) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(event.clock_error.count(), 0, 0xffffffff));
@@ -24,8 +25,8 @@ std::uint32_t clock_error_of(const Event& event) {
 HistoryStore::~HistoryStore() = default;
 
 bool HistoryStore::Pending::is_empty() const {
-  return !ending && leases.empty() && gaps.empty() && clock_steps.empty() && resets.empty() && life.empty() &&
-         epochs.empty() && events == 0 && !heartbeat;
+  return !ended_at && !data_plane && leases.empty() && gaps.empty() && clock_steps.empty() && resets.empty() &&
+         life.empty() && epochs.empty() && events == 0 && !heartbeat;
 }
 
 // ---- taking events ----------------------------------------------------------------------------
@@ -102,7 +103,7 @@ void HistoryStore::note_clock(WallTime wall, std::uint64_t monotonic_ns) {
   const std::int64_t offset = wall.time_since_epoch().count() - static_cast<std::int64_t>(monotonic_ns);
   if (clock_offset_ns_ && offset < *clock_offset_ns_ - kClockStepNs) {
     const Micros back = (*clock_offset_ns_ - offset) / 1'000;
-    pending_.clock_steps.push_back({to_micros(wall), to_micros(wall) + back, "the clock was set back"});
+    pending_.clock_steps.push_back({to_micros(wall), to_micros(wall) + back, kSetBack});
   }
   clock_offset_ns_ = offset;
 }
@@ -111,7 +112,14 @@ void HistoryStore::note_start(const Event& event, const AgentStarted& started) {
   const Micros now = to_micros(event.time);
   pending_.life.emplace_back(now, fmt::format("started: apnatd {}{}", started.version,
                                               started.adopted ? ", took over a running data plane" : ""));
-  if (now < last_time_) pending_.clock_steps.push_back({now, last_time_, "the clock was set back"});
+  if (now < last_time_) pending_.clock_steps.push_back({now, last_time_, kSetBack});
+}
+
+void HistoryStore::follow(std::uint64_t id, WallTime began, bool adopted) {
+  if (id == data_plane_) return;
+  // A history that does not know whose it is was written by an agent that knew nothing of this.
+  if (!adopted || data_plane_ != 0) begin_anew(began);
+  pending_.data_plane = id;
 }
 
 void HistoryStore::begin_anew(WallTime at) {
@@ -121,8 +129,10 @@ void HistoryStore::begin_anew(WallTime at) {
   const Micros last = files_.empty() ? last_time_ : files_.back().end;
   if (now < last) {
     // From here on times do not tell what was before from what came after.
-    pending_.ending = Pending::Ending{files_.back().path, last};
+    pending_.ended_at = last;
     pending_.gaps.push_back({last, last + static_cast<Micros>(kHeartbeatNs / 1'000), kWhy});
+    pending_.clock_steps.push_back({now, std::max(last, last_time_), kSetBack});
+    last_time_ = now;
     return;
   }
   pending_.resets.push_back({last, now});
@@ -241,9 +251,10 @@ Result<void> HistoryStore::flush() {
 
 Result<void> HistoryStore::write_pending() {
   fuse(pending_.leases);
-  if (pending_.ending) TRY_VOID(end_earlier_files(*pending_.ending));
-  pending_.ending.reset();
+  if (pending_.ended_at) TRY_VOID(end_all_files(*pending_.ended_at));
+  pending_.ended_at.reset();
   TRY_VOID(use_todays_file());
+  TRY_VOID(put_resets_in_earlier_files());
   auto written = write_into(*file_);
   if (!written) {
     give_up_turn();
@@ -256,6 +267,7 @@ Result<void> HistoryStore::write_pending() {
   about.end = file_->about().end;
   std::ranges::move(pending_.gaps, std::back_inserter(gaps_));
   std::ranges::move(pending_.clock_steps, std::back_inserter(clock_steps_));
+  data_plane_ = pending_.data_plane.value_or(data_plane_);
   pending_ = {};
   return {};
 }
@@ -267,6 +279,7 @@ Result<void> HistoryStore::write_into(DayFile& file) {
   for (const HistoryView::Span& gap : pending_.gaps) TRY_VOID(file.put_gap(gap.from, gap.to, gap.reason));
   for (const HistoryView::Span& step : pending_.clock_steps) TRY_VOID(file.put_clock_step(step.from, step.to));
   for (const Reset& reset : pending_.resets) TRY_VOID(file.put_reset(reset));
+  if (pending_.data_plane) TRY_VOID(file.put_data_plane(*pending_.data_plane));
   for (const auto& [at, what] : pending_.life) TRY_VOID(file.put_life(at, what));
   for (const auto& [epoch, before_ended] : pending_.epochs) {
     TRY_VOID(file.end_epochs(before_ended));

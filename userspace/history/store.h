@@ -77,6 +77,11 @@ class HistoryStore final : public Sink {
   // the one before it may still have decided. What is running already may be said again.
   void begin_epoch(const Epoch& epoch, WallTime earliest, WallTime latest);
 
+  // What comes from now on is this data plane's: `id` is no other's. Where the history has another's until now, that
+  // one had ended by the time this one began, and all that was open with it. The agent that began it (it is not
+  // `adopted`) may have died before it had that on record; so may some after it.
+  void follow(std::uint64_t id, WallTime began, bool adopted);
+
   // A data plane began anew at this moment: whatever was open before had ended by then.
   void begin_anew(WallTime at);
 
@@ -122,11 +127,8 @@ class HistoryStore final : public Sink {
     std::vector<Epoch> epochs;
     std::optional<EpochNow> epoch_before;  // the first of them
     // What has been written until now was another data plane's, by a clock that was ahead: it ends with its files.
-    struct Ending {
-      std::filesystem::path newest;  // of those files
-      Micros last = 0;               // that it was told
-    };
-    std::optional<Ending> ending;
+    std::optional<Micros> ended_at;
+    std::optional<std::uint64_t> data_plane;
     Micros begin = Lease::kOpen;
     Micros end = 0;
     std::size_t events = 0;
@@ -166,7 +168,9 @@ class HistoryStore final : public Sink {
   Result<void> write_pending();
   Result<void> write_into(DayFile& file);
   Result<void> use_todays_file();
-  Result<void> end_earlier_files(const Pending::Ending& ending);
+  Result<void> end_all_files(Micros last);
+  Result<void> put_resets_in_earlier_files();
+  Result<void> put_resets(const std::filesystem::path& path, const std::vector<Reset>& resets);
   Result<void> make_file(std::uint32_t day);
   void give_up_turn();
 
@@ -187,6 +191,7 @@ class HistoryStore final : public Sink {
   std::unique_ptr<DayFile> target_;   // the one after it, where that is not the newest
   Names names_;
   std::optional<EpochNow> epoch_;
+  std::uint64_t data_plane_ = 0;  // on record; 0: not known
   std::map<std::string, PoolNow, std::less<>> pools_;
   std::string last_pool_;  // of pools_, to find it faster
   PoolNow* last_pool_now_ = nullptr;

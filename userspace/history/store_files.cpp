@@ -147,6 +147,7 @@ Result<void> HistoryStore::remember(const std::filesystem::path& path) {
   const DayFile::About about = TRY(DayFile::about_in(database));
   TRY_VOID(DayFile::check(database, about, {SideTable::kPool, SideTable::kSpace, SideTable::kEpoch}));
   names_ = TRY(DayFile::names_in(database));
+  data_plane_ = about.data_plane;
   Statement ask = TRY(database.prepare("SELECT from_us, hash, body FROM epoch WHERE until_us IS NULL"));
   while (TRY(ask.step())) {
     epoch_ = EpochNow{std::string(ask.bytes(2)), std::string(ask.bytes(1)), ask.number(0)};
@@ -180,6 +181,7 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
                              .begin = made,
                              .end = now,
                              .previous = is_first ? "" : files_.back().path.filename().string(),
+                             .data_plane = data_plane_,
                              .carried = is_first,
                              .sealed = false};
   auto file = DayFile::open(path, about);
@@ -205,20 +207,28 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
   return {};
 }
 
-// Whatever is still open in the files until now ended at the end of what they tell, by the clock of then. A new file
-// takes what comes, first: an agent that is killed between the two must not write on in those.
-Result<void> HistoryStore::end_earlier_files(const Pending::Ending& ending) {
-  if (files_.back().path == ending.newest) {
-    TRY_VOID(make_file(static_cast<std::uint32_t>(to_micros(clock_.realtime()) / kDay)));
+// Whatever is still open in the files until now ended at the end of what they tell, by the clock of then; a new file
+// takes what comes. An agent that is killed between the two leaves it to the next to begin again.
+Result<void> HistoryStore::end_all_files(Micros last) {
+  for (const HistoryView::File& file : files_) {
+    if (!file.sealed) TRY_VOID(put_resets(file.path, {{last, last + 1}}));
   }
-  for (std::size_t i = 0; i + 1 < files_.size(); ++i) {
-    if (files_[i].sealed) continue;
-    const auto file = TRY(DayFile::open(files_[i].path, {}));
-    TRY_VOID(file->begin());
-    TRY_VOID(file->put_reset({ending.last, ending.last + 1}));
-    TRY_VOID(file->commit());
+  return make_file(static_cast<std::uint32_t>(to_micros(clock_.realtime()) / kDay));
+}
+
+// A day that is not closed yet has open leases that the newest file does not have.
+Result<void> HistoryStore::put_resets_in_earlier_files() {
+  for (std::size_t i = 0; i + 1 < files_.size() && !pending_.resets.empty(); ++i) {
+    if (!files_[i].sealed) TRY_VOID(put_resets(files_[i].path, pending_.resets));
   }
   return {};
+}
+
+Result<void> HistoryStore::put_resets(const std::filesystem::path& path, const std::vector<Reset>& resets) {
+  const auto file = TRY(DayFile::open(path, {}));
+  TRY_VOID(file->begin());
+  for (const Reset& reset : resets) TRY_VOID(file->put_reset(reset));
+  return file->commit();
 }
 
 // ---- days that are over ---------------------------------------------------------------------------

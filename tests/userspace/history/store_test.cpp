@@ -238,6 +238,63 @@ TEST_CASE("a data plane that began anew ends what was open, and the moments befo
   CHECK(history.words(history.ask(at(11, 30))) == "none");
 }
 
+TEST_CASE("that a data plane began anew is known though the agent that began it died before it wrote",
+          "[LOG-3][LOG-6]") {
+  const bool is_behind = GENERATE(false, true);
+  INFO("the clock is behind: " << is_behind);
+  HistoryWorld history;
+  history.store->follow(1, history.clock.realtime(), false);
+  history.started();
+  history.wait_until(at(9, 59));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.wait_until(at(10));
+  history.store->work();
+  history.store.reset();
+
+  const WallTime began = is_behind ? at(9, 30) : at(10, 30);
+  history.clock.set_realtime(began);
+  history.open();
+  history.store->follow(2, began, false);
+  history.started();
+  history.store.reset();  // killed: nothing of it was written
+  history.clock.advance(5min);
+  history.open();
+  history.store->follow(2, began, true);
+  history.started();
+  history.store->hold(HistoryWorld::block("100.64.0.2", 2048), began + 1min);
+  history.write();
+  history.open();
+  history.store->follow(2, began, true);  // and that is all
+  history.started();
+  history.wait_until(at(12));
+  history.write();
+
+  const Findings before = history.ask(at(9, 59, 30));
+  CHECK(history.words(before) == "unique 100.64.0.1");
+  CHECK(before.candidates[0].end_unrecorded);
+  CHECK(history.words(history.ask(at(11))) == "none");
+  CHECK(history.words(history.ask(at(11), 2100)) == "unique 100.64.0.2");
+  CHECK(history.words(history.ask(began + 2min, 2100)) == "unique 100.64.0.2");
+  CHECK(history.store->history_figures().gaps == 1);
+}
+
+TEST_CASE("a data plane that begins anew on another day ends what is open in a file that is not closed", "[LOG-3]") {
+  HistoryWorld history;
+  history.started();
+  history.wait_until(at(23, 50));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.wait_until(at(0, 10, 0, 2));
+  history.open();
+  history.started(false);
+  history.wait_until(at(0, 20, 0, 2));
+  history.write();  // and the day before is not closed yet
+  CHECK(history.words(history.ask(at(0, 15, 0, 2))) == "none");
+  history.settle();
+  CHECK(history.words(history.ask(at(0, 15, 0, 2))) == "none");
+}
+
 TEST_CASE("a block whose assignment was missed is recorded when the data plane says that it is held", "[LOG-6]") {
   HistoryWorld history;
   history.started();
