@@ -225,6 +225,12 @@ Result<void> DayFile::put_clock_step(Micros from, Micros to) {
   return TableSums::row_added(database_, SideTable::kClockStep);
 }
 
+Result<void> DayFile::cut_clock_step(Micros from, Micros to, Micros sooner) {
+  sums_.changed(SideTable::kClockStep);
+  Statement cut = TRY(database_.prepare("UPDATE clock_step SET to_us = ?3 WHERE from_us = ?1 AND to_us = ?2"));
+  return cut.bind(1, number(from)).bind(2, number(to)).bind(3, number(sooner)).run();
+}
+
 Result<void> DayFile::put_life(Micros at, const std::string& what) {
   Statement put = TRY(database_.prepare("INSERT INTO life VALUES(?1, ?2)"));
   return put.bind(1, number(at)).bind_text(2, what).run();

@@ -58,6 +58,7 @@ class DayFile {
   Result<void> put_data_plane(std::uint64_t id);
   Result<void> put_reset(const Reset& reset);
   Result<void> put_clock_step(Micros from, Micros to);
+  Result<void> cut_clock_step(Micros from, Micros to, Micros sooner);  // if it is this file that has it
   Result<void> put_life(Micros at, const std::string& what);
   Result<void> reach(Micros begin, Micros end);  // widens what the file covers
 

@@ -118,6 +118,7 @@ class HistoryStore final : public Sink {
     std::vector<Lease> leases;
     std::vector<HistoryView::Span> gaps;
     std::vector<HistoryView::Span> clock_steps;
+    std::vector<std::pair<HistoryView::Span, Micros>> cut_steps;  // on record, and over sooner
     std::vector<Reset> resets;
     std::vector<std::pair<Micros, std::string>> life;
     struct Epoch {
@@ -151,10 +152,13 @@ class HistoryStore final : public Sink {
   void set_aside(const std::filesystem::path& path, const std::string& why);
   Result<void> remember_newest();
   Result<void> remember(const std::filesystem::path& path);
+  void remember_passing();
 
   // Taking events.
   void note_time(const Event& event);
   void note_clock(WallTime wall, std::uint64_t monotonic_ns);
+  void passes_twice(Micros from, Micros to, bool began_anew);
+  void set_forward(Micros before, Micros after);
   void note_start(const Event& event, const AgentStarted& started);
   std::optional<Lease> block_lease(const std::string& pool, const Prefix& subscriber, Ip4 address,
                                    const std::vector<PortRange>& ports);
@@ -169,7 +173,7 @@ class HistoryStore final : public Sink {
   Result<void> write_into(DayFile& file);
   Result<void> use_todays_file();
   Result<void> end_all_files(Micros last);
-  Result<void> put_resets_in_earlier_files();
+  Result<void> write_into_earlier_files();
   Result<void> put_resets(const std::filesystem::path& path, const std::vector<Reset>& resets);
   Result<void> make_file(std::uint32_t day);
   void give_up_turn();
@@ -197,6 +201,12 @@ class HistoryStore final : public Sink {
   PoolNow* last_pool_now_ = nullptr;
 
   Pending pending_;
+  // The time that passes for the second time now.
+  struct Passing {
+    HistoryView::Span span;
+    bool began_anew = false;  // with another data plane
+  };
+  std::optional<Passing> passing_;
   std::optional<std::int64_t> clock_offset_ns_;  // wall - monotonic, when it was last seen
   Micros last_time_ = 0;                         // of events, and of the file that was found
   std::uint64_t last_seq_ = 0;

@@ -72,6 +72,7 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options, const 
   if (const auto remembered = store->remember_newest(); !remembered && !is_full(remembered.error())) {
     return std::unexpected(remembered.error());
   }
+  store->remember_passing();
   return store;
 }
 
@@ -140,6 +141,15 @@ Result<void> HistoryStore::remember_newest() {
     files_.pop_back();
   }
   return {};
+}
+
+// What was passing for the second time when the agent before this one ended may still be.
+void HistoryStore::remember_passing() {
+  if (files_.empty()) return;
+  const Micros end = files_.back().end;
+  for (const HistoryView::Span& span : clock_steps_) {
+    if (span.from <= end && end < span.to) passing_ = Passing{span, false};
+  }
 }
 
 Result<void> HistoryStore::remember(const std::filesystem::path& path) {
@@ -216,9 +226,11 @@ Result<void> HistoryStore::end_all_files(Micros last) {
   return make_file(static_cast<std::uint32_t>(to_micros(clock_.realtime()) / kDay));
 }
 
-// A day that is not closed yet has open leases that the newest file does not have.
-Result<void> HistoryStore::put_resets_in_earlier_files() {
-  for (std::size_t i = 0; i + 1 < files_.size() && !pending_.resets.empty(); ++i) {
+// A day that is not closed yet has open leases that the newest file does not have; and a step of the clock that was
+// over sooner stands in the file of its beginning.
+Result<void> HistoryStore::write_into_earlier_files() {
+  if (pending_.resets.empty() && pending_.cut_steps.empty()) return {};
+  for (std::size_t i = 0; i + 1 < files_.size(); ++i) {
     if (!files_[i].sealed) TRY_VOID(put_resets(files_[i].path, pending_.resets));
   }
   return {};
@@ -228,6 +240,7 @@ Result<void> HistoryStore::put_resets(const std::filesystem::path& path, const s
   const auto file = TRY(DayFile::open(path, {}));
   TRY_VOID(file->begin());
   for (const Reset& reset : resets) TRY_VOID(file->put_reset(reset));
+  for (const auto& [step, to] : pending_.cut_steps) TRY_VOID(file->cut_clock_step(step.from, step.to, to));
   return file->commit();
 }
 

@@ -279,6 +279,54 @@ TEST_CASE("that a data plane began anew is known though the agent that began it 
   CHECK(history.store->history_figures().gaps == 1);
 }
 
+TEST_CASE("a machine that comes up in 1970 and is put right makes the moment in between uncertain, not all the years",
+          "[LOG-2][LOG-4]") {
+  const bool is_restarted = GENERATE(false, true);
+  INFO("the agent is restarted in between: " << is_restarted);
+  HistoryWorld history;
+  history.started(false);
+  history.wait_until(at(9));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.wait_until(at(9, 30));
+  history.tell(HistoryWorld::released(HistoryWorld::block("100.64.0.1"), at(9)));
+  history.wait_until(at(10));
+  history.tell(HistoryWorld::block("100.64.0.2"));
+  history.write();
+  history.wait_until(at(11));
+  history.store->work();
+  history.store.reset();
+
+  history.clock.set_realtime(WallTime(20s));
+  history.open();
+  history.started(false);
+  history.clock.advance(30s);
+  history.tell(HistoryWorld::block("100.64.0.3", 2048));
+  history.write();
+  if (is_restarted) {
+    const auto offset = history.store->clock_offset();
+    history.open();
+    history.store->expect_clock(*offset);
+    history.started();
+    history.write();
+  }
+  history.clock.advance(30s);
+  history.clock.set_realtime(at(12));
+  history.tell(HistoryWorld::block("100.64.0.4"));
+  history.wait_until(at(13));
+  history.write();
+
+  for (const bool again : {false, true}) {
+    INFO("asked after a restart: " << again);
+    if (again) history.open();
+    CHECK(history.words(history.ask(at(9, 15))) == "unique 100.64.0.1");
+    CHECK(history.words(history.ask(at(9, 45))) == "none");
+    CHECK(history.words(history.ask(at(10, 30))) == "unique 100.64.0.2");
+    CHECK(history.words(history.ask(at(12, 30))) == "unique 100.64.0.4");
+    CHECK(history.words(history.ask(at(12, 30), 2100)) == "unique 100.64.0.3");
+    if (!is_restarted) CHECK(history.words(history.ask(at(11, 30))) == "unknown");  // when did it go down?
+  }
+}
+
 TEST_CASE("a data plane that begins anew on another day ends what is open in a file that is not closed", "[LOG-3]") {
   HistoryWorld history;
   history.started();
