@@ -273,7 +273,66 @@ class Http:
         assert len(self.failures) == 3, "the receiver did not fail in each of its ways"
 
 
-RECEIVERS = {"rsyslog_tls": RsyslogTls, "syslog_ng": SyslogNg, "http": Http}
+def dumped(path):
+    """What ipfixDump (CERT's libfixbuf) reads in a file of messages: their headers, and their records by name."""
+    if not shutil.which("ipfixDump"):
+        raise Missing("ipfixDump (libfixbuf-tools)")
+    if not path.exists():
+        return [], []
+    text = subprocess.run(["ipfixDump", "-i", path], capture_output=True, text=True, check=True).stdout
+    messages, records = [], []
+    for line in text.splitlines():
+        if head := re.search(r"observation domain id: (\d+)", line):
+            messages.append({"domain": int(head[1]), "records": 0})
+        elif head := re.search(r"sequence number: (\d+)", line):
+            messages[-1]["sequence"] = int(head[1])
+        elif line.startswith("--- data record"):
+            messages[-1]["records"] += 1
+            records.append({"domain": messages[-1]["domain"]})
+        elif field := re.match(r"\t\(\d+\)(?: \(S\))?\s+(\w+) : (.*)", line):
+            records[-1][field[1]] = field[2]
+    return messages, records
+
+
+class IpfixTcp:
+    """IPFIX over TCP: nfcapd does not take it, so a collector that only keeps messages, and ipfixDump reads them."""
+    kills = signal.SIGKILL
+
+    def __init__(self, folder):
+        self.port, self.file = free_port(), folder / "messages.ipfix"
+        dumped(self.file)
+        self.process = Process(folder, sys.executable, str(ROOT / "tests/receivers/ipfix_collector.py"), "tcp",
+                               str(self.port), str(self.file))
+
+    def start(self):
+        self.process.start()
+        wait_until("the collector listens", lambda: listens(self.port))
+
+    def stop(self, how):
+        self.process.stop(how)
+
+    def sink(self):
+        return f'type = "ipfix"\naddress = "127.0.0.1:{self.port}"\nprotocol = "tcp"\nobservation_domain = 7\n'
+
+    def received(self):
+        return collections.Counter(int(record["flowId"]) for record in dumped(self.file)[1] if "flowId" in record)
+
+    def also(self, feed):
+        """[IPFIX-14] Another gateway's records are told apart; the range of a block is where RFC 8158 has it."""
+        other = self.sink().replace("observation_domain = 7", "observation_domain = 8")
+        done = feed(other, "--events", "100", name="other")
+        assert done.returncode == 0, done.stdout
+        messages, records = dumped(self.file)
+        by_domain = collections.Counter(record["domain"] for record in records if "flowId" in record)
+        print("records by observation domain:", dict(by_domain), "messages:", len(messages))
+        assert by_domain[8] == 100 and set(by_domain) == {7, 8}, by_domain
+        first = next(record for record in records if record.get("flowId") == "0")
+        assert (first["natEvent"], first["sourceIPv4Address"], first["postNATSourceIPv4Address"]) == \
+            ("16", "100.64.0.0", "203.0.113.0"), first
+        assert (first["portRangeStart"], first["portRangeEnd"]) == ("1024", "1535"), first
+
+
+RECEIVERS = {"rsyslog_tls": RsyslogTls, "syslog_ng": SyslogNg, "http": Http, "ipfix_tcp": IpfixTcp}
 
 
 def write_config(folder, sink, name="config"):
@@ -397,6 +456,83 @@ def check_flows(flows):
     # The range of a block (IE 361, 362) is not among what nfdump 1.7.1 keeps of IPFIX: forms_test.cpp reads it.
 
 
+def takes_datagrams(port):
+    """Whether a process of ours has the UDP port."""
+    return f"0100007F:{port:04X} " in pathlib.Path("/proc/net/udp").read_text(encoding="ascii")
+
+
+def run_nfcapd_killed(binary, folder):
+    """nfcapd is killed with SIGKILL under load, which costs what it had in memory, and started again. UDP confirms
+    nothing; but a machine that is there says that nobody listens, so at most what was on its way is lost, and the next
+    nfcapd gets the templates before all else: it reads everything from then on."""
+    for program in ("nfcapd", "nfdump"):
+        if not shutil.which(program):
+            raise Missing(program)
+    port, stores = free_port(socket.SOCK_DGRAM), [folder / "first", folder / "second"]
+    feeder = Feeder(binary, write_config(folder, f'type = "ipfix"\naddress = "127.0.0.1:{port}"\n'))
+    process = None
+
+    def start(store):
+        store.mkdir()
+        started = Process(folder, "nfcapd", "-p", str(port), "-w", str(store), "-b", "127.0.0.1", "-t", "60", "-B",
+                          "8000000")
+        started.start()
+        wait_until("nfcapd takes datagrams", lambda: takes_datagrams(port))
+        return started
+    try:
+        process = start(stores[0])
+        feeder.start()
+        time.sleep(1.2)
+        kept_at_kill = feeder.kept
+        process.stop(signal.SIGKILL)
+        time.sleep(0.7)
+        kept_at_start = feeder.kept
+        process = start(stores[1])
+        assert feeder.wait() == 0
+        time.sleep(1)
+    finally:
+        if process:
+            process.stop(signal.SIGTERM)
+        if feeder.process and feeder.process.poll() is None:
+            feeder.kill()
+    read = subprocess.run(["nfdump", "-R", stores[1], "-o", "json"], capture_output=True, text=True, check=True)
+    assert "NAT44 BIB" in read.stdout, "the second nfcapd could not read what it got"
+    # The external port of a mapping tells its seq: feed.cpp.
+    seqs = sorted(int(flow["src_xlt_port"]) - 1024 for flow in json.loads(read.stdout) if "BIB" in flow["nat_event"])
+    expected = [seq for seq in range(seqs[0], EVENTS) if seq % 4 in (1, 2)]
+    print(f"killed after {kept_at_kill} events, there again after {kept_at_start}; the second nfcapd has all from "
+          f"{seqs[0]}")
+    assert seqs == expected, "what came after the restart is not whole"
+    batch = 500  # feed.cpp's
+    assert seqs[0] <= kept_at_kill + 3 * batch < kept_at_start, "more was lost than what was on its way"
+
+
+def run_ipfix_udp(binary, folder):
+    """Over UDP nothing is confirmed: of ten datagrams one is lost on the way, and the sequence numbers of the others say
+    how many records were in those, as the holes in flowId say which."""
+    port, file = free_port(socket.SOCK_DGRAM), folder / "messages.ipfix"
+    process = Process(folder, sys.executable, str(ROOT / "tests/receivers/ipfix_collector.py"), "udp", str(port),
+                      str(file), "--drop-every", "10")
+    dumped(file)
+    process.start()
+    try:
+        wait_until("the collector takes datagrams", lambda: takes_datagrams(port))
+        config = write_config(folder, f'type = "ipfix"\naddress = "127.0.0.1:{port}"\n')
+        subprocess.run([binary, config, "--events", "4000", "--rate", "4000"], check=True, capture_output=True)
+        time.sleep(0.5)
+    finally:
+        process.stop(signal.SIGTERM)
+    messages, records = dumped(file)
+    told_missing, due = 0, 0
+    for message in messages:
+        told_missing += message["sequence"] - due
+        due = message["sequence"] + message["records"]
+    last = max(int(record["flowId"]) for record in records if "flowId" in record)
+    missing = last + 1 - sum("flowId" in record for record in records)
+    print(f"{len(messages)} messages came; {missing} events did not, and the sequence numbers miss {told_missing}")
+    assert missing > 100 and told_missing == missing, "a loss that nobody could see"
+
+
 def run_logrotate(binary, folder):
     """deploy/logrotate/apnat, its paths changed and the signal sent to the feeder: every line is in one of the files."""
     if not shutil.which("logrotate", path="/usr/sbin:/usr/bin"):
@@ -423,7 +559,8 @@ def run_logrotate(binary, folder):
     assert len(files) == 5 and sum(received.values()) == EVENTS, files
 
 
-OTHERS = {"nfcapd": run_nfcapd, "logrotate": run_logrotate}
+OTHERS = {"nfcapd": run_nfcapd, "nfcapd_killed": run_nfcapd_killed, "ipfix_udp": run_ipfix_udp,
+          "logrotate": run_logrotate}
 
 
 def main():

@@ -108,7 +108,7 @@ TEST_CASE("load and conflicts change nothing: each port has one endpoint for all
   CHECK(endpoints.size() == 3 * 61);
 }
 
-TEST_CASE("a block is announced with its number before its first packet leaves", "[LOG-1][LOG-7][DET-13]") {
+TEST_CASE("a block is announced with its number before its first packet leaves", "[LOG-1][LOG-7][DET-13][SHARE-39]") {
   auto nat = translator(GENERATE(from_range(translators())));
   nat->outbound(udp(kS1, 5000, kR1, 53));
   nat->outbound(udp(kS1, 5001, kR1, 53));

@@ -172,7 +172,8 @@ Result<void> Daemon::watch() {
 // What is in the ring is older than this agent: it goes first.
 void Daemon::announce_start() {
   const Datapath::Opened& opened = datapath_->opened();
-  if (!opened.adopted) history_->begin_anew(started_at_);
+  history_->follow(opened.began_at_tai_ns, opened.adopted ? clock_.from_tai(opened.began_at_tai_ns) : started_at_,
+                   opened.adopted);
   if (opened.adopted && datapath_->clock_offset_ns() != 0) history_->expect_clock(datapath_->clock_offset_ns());
   rules_changed(started_at_);
   pump();

@@ -1,8 +1,6 @@
 // sinks.cpp - what the operator wrote becomes a sink: one case a type.
 #include "apnatd/sinks.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 
 #include "events/sinks/file.h"
@@ -35,13 +33,6 @@ StreamTarget target_of(const EventSinkConfig& sink) {
     target.tls = TlsSettings{sink.ca, sink.certificate, sink.key, sink.server_name};
   }
   return target;
-}
-
-// Each gateway has a domain of its own (RFC 8158 section 5.1): made of its name, unless the operator counts himself.
-std::uint32_t observation_domain(const EventSinkConfig& sink, const std::string& node) {
-  const auto of_name =
-      static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(node.data()), node.size()));
-  return sink.observation_domain.value_or(std::max<std::uint32_t>(1, of_name));
 }
 
 HttpBody body_of(SinkBody body) {
@@ -82,8 +73,10 @@ SpooledSink::MakeTransport transport_of(const EventSinkConfig& sink, const std::
   switch (sink.type) {
     case SinkType::kIpfix:
       return [settings = IpfixSettings{target_of(sink), sink.protocol_used() == SinkProtocol::kUdp,
-                                       observation_domain(sink, node), std::chrono::seconds(sink.template_refresh)}](
-                 const Interrupt& interrupt) { return ipfix_transport(settings, interrupt); };
+                                       sink.observation_domain.value_or(ipfix_domain_of(node)),
+                                       std::chrono::seconds(sink.template_refresh)}](const Interrupt& interrupt) {
+        return ipfix_transport(settings, interrupt);
+      };
     case SinkType::kHttp:
       return [settings = http_settings(sink, node)](const Interrupt& interrupt) {
         return http_transport(settings, interrupt);

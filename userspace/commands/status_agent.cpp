@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "commands/agent.h"
+#include "commands/event_shapes.h"
 #include "commands/rates.h"
 #include "commands/shapes.h"
 #include "commands/slow_path_shape.h"
@@ -50,21 +51,6 @@ Json refusals_shape(const std::vector<std::uint64_t>& verdicts) {
   return refusals;
 }
 
-Json sink_shape(const FanOut::Figures& sink, WallTime now) {
-  const auto age = std::chrono::floor<std::chrono::seconds>(now - sink.sink.oldest_waiting).count();
-  const bool waits = sink.sink.waiting > 0 && sink.sink.oldest_waiting != WallTime{};
-  return Json{{"name", sink.sink.name},
-              {"written", sink.sink.written},
-              {"waiting", sink.sink.waiting},
-              {"lost", sink.lost},
-              {"oldest_waiting", waits ? Json(rfc3339(sink.sink.oldest_waiting)) : Json()},
-              {"oldest_waiting_seconds", waits ? Json(std::max<std::int64_t>(0, age)) : Json()},
-              {"retries", sink.sink.retries},
-              {"errors", sink.sink.errors},
-              {"spool_bytes", sink.sink.spool_bytes},
-              {"error", sink.sink.error.empty() ? Json() : Json(sink.sink.error)}};
-}
-
 // `written`: by every sink; `waiting`: for the one that is furthest behind.
 Json events_shape(const AgentFigures& figures, const RingFigures& ring, WallTime now) {
   Json sinks = Json::array();
@@ -75,24 +61,13 @@ Json events_shape(const AgentFigures& figures, const RingFigures& ring, WallTime
     written = std::min(written, sink.sink.written);
     waiting = std::max(waiting, sink.sink.waiting);
     lost += sink.lost;
-    sinks.push_back(sink_shape(sink, now));
+    sinks.push_back(shape(sink, now));
   }
   return Json{{"written", written},
               {"waiting", waiting + figures.events_held},
               {"lost", lost},
               {"ring", {{"size_bytes", ring.size_bytes}, {"waiting_bytes", ring.waiting_bytes}}},
               {"sinks", sinks}};
-}
-
-Json history_shape(const HistoryFigures& history, WallTime until) {
-  return Json{{"folder", history.folder.string()},
-              {"files", history.files},
-              {"bytes", history.bytes},
-              {"covered_from", history.files ? Json(rfc3339(to_wall(history.covered_from))) : Json()},
-              {"covered_until", rfc3339(until)},
-              {"gaps", history.gaps},
-              {"files_set_aside", history.files_set_aside},
-              {"error", history.error.empty() ? Json() : Json(history.error)}};
 }
 
 struct Warnings {
@@ -113,7 +88,6 @@ struct Warnings {
     if (sink.lost) list.push_back(fmt::format("event sink {} lost {} events", sink.sink.name, sink.lost));
   }
   void of(const HistoryFigures& history) {
-    if (!history.error.empty()) list.push_back(history.error);
     if (history.files_set_aside) {
       list.push_back(fmt::format("{} damaged file(s) of the history were set aside", history.files_set_aside));
     }
@@ -134,6 +108,7 @@ struct Warnings {
 
 void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
   const AgentFigures figures = agent.figures();
+  const WallTime now = SystemClock().realtime();
   const RingFigures ring = agent.datapath().ring();
   utsname kernel{};
   ::uname(&kernel);
@@ -164,8 +139,8 @@ void status_agent(Agent& agent, const Arguments&, const AnswerTo& answer) {
       {"packets", packets_shape(figures)},
       {"refusals", refusals_shape(figures.now.verdicts)},
       {"slow_path", slow_path_shape(figures.slow_path, agent.datapath().slow_path_verdicts(), agent.datapath().ids())},
-      {"events", events_shape(figures, ring, SystemClock().realtime())},
-      {"history", history_shape(figures.history, figures.history_until)},
+      {"events", events_shape(figures, ring, now)},
+      {"history", shape(figures.history, figures.history_until, now)},
       {"memory_bytes", agent.plan().memory_bytes()},
       {"warnings", warnings.list}});
 }

@@ -28,17 +28,16 @@ const std::vector<Column> kPools = {
     {"MAPPINGS", [](const Json& row) { return cell(row, "mappings"); }, Column::Side::kRight},
 };
 
+std::string oldest_text(const Json& row) {
+  const Json& seconds = row["oldest_waiting_seconds"];
+  return seconds.is_null() ? "-" : duration_text(seconds.get<std::uint64_t>());
+}
+
 const std::vector<Column> kSinks = {
     {"EVENT SINK", [](const Json& row) { return cell(row, "name"); }, Column::Side::kLeft, true},
     {"WRITTEN", [](const Json& row) { return grouped(row.value("written", std::uint64_t{0})); }, Column::Side::kRight},
     {"WAITING", [](const Json& row) { return grouped(row.value("waiting", std::uint64_t{0})); }, Column::Side::kRight},
-    {"OLDEST",
-     [](const Json& row) {
-       return row["oldest_waiting_seconds"].is_null()
-                  ? "-"
-                  : duration_text(row["oldest_waiting_seconds"].get<std::uint64_t>());
-     },
-     Column::Side::kRight},
+    {"OLDEST", oldest_text, Column::Side::kRight},
     {"RETRIES", [](const Json& row) { return grouped(row.value("retries", std::uint64_t{0})); }, Column::Side::kRight},
     {"ERRORS", [](const Json& row) { return grouped(row.value("errors", std::uint64_t{0})); }, Column::Side::kRight},
     {"SPOOL MiB", [](const Json& row) { return grouped(row.value("spool_bytes", std::uint64_t{0}) >> 20); },
@@ -107,6 +106,15 @@ std::string history_text(const Json& history) {
                      gaps ? fmt::format(", {} gap(s)", gaps) : ", no gaps");
 }
 
+// How far behind it is.
+std::string coverage_text(const Json& history) {
+  return fmt::format(
+      "until {}; {} events waiting{}", cell(history, "covered_until"), grouped(number(history, "waiting")),
+      history["oldest_waiting_seconds"].is_null()
+          ? ""
+          : fmt::format(" for up to {}, {} errors", oldest_text(history), grouped(number(history, "errors"))));
+}
+
 void show(const Json& status) {
   const Json& agent = status["agent"];
   const Json& packets = status["packets"];
@@ -128,6 +136,7 @@ void show(const Json& status) {
   line("IPv4 IDs", ids_text(status["slow_path"]));
   line("events", events_text(status["events"]));
   line("history", history_text(status["history"]));
+  line("", coverage_text(status["history"]));
   fmt::print("\n");
   show_table(status["interfaces"], kInterfaces);
   fmt::print("\n");

@@ -64,7 +64,12 @@ Result<void> Datapath::detach(const PathsConfig& paths, const std::vector<std::s
   const Pins pins{paths.bpffs};
   UniqueFd lock;
   if (std::filesystem::exists(pins.root)) lock = TRY(lock_root(pins));
-  return take_off(pins, interfaces);
+  const auto node = map_node(pins);  // none: nothing that we know ran here
+  TRY_VOID(take_off(pins, interfaces));
+  if (!node) return {};
+  wait_for_programs();
+  LastAlive(paths.state).mark(SystemClock().realtime(), numbers_of(node->rows()[0]), true);
+  return {};
 }
 
 void Datapath::sweep(std::vector<EventBody>& ended, std::size_t most_told) {

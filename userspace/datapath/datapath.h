@@ -120,6 +120,7 @@ class Datapath {
   struct Opened {
     bool adopted = false;  // tables of an earlier agent were found
     std::uint64_t mappings_adopted = 0;
+    std::uint64_t began_at_tai_ns = 0;  // the tables: of no other data plane of this node
   };
 
   // Loads or adopts, places the plan, attaches. On failure whatever ran before runs on unchanged.

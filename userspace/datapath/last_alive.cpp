@@ -1,5 +1,5 @@
-// last_alive.cpp - one line, in a file that is replaced whole: seconds since the epoch, the next number, and whether
-// it is final.
+// last_alive.cpp - one line, in a file that is replaced whole: seconds since the epoch, the next number, whether it is
+// final, and the number up to which all were told (which marks of older agents lack).
 #include "datapath/last_alive.h"
 
 #include <fstream>
@@ -28,19 +28,20 @@ LastAlive::Numbers LastAlive::numbers() const {
   std::ifstream file(file_);
   std::int64_t then = 0;
   std::uint64_t next = 0;
+  std::uint64_t told = 0;
   std::string ended;
   if (!(file >> then >> next)) return {};
-  file >> ended;
-  return {.next = ended == "ended" ? next : next + kPossiblyGiven, .told = next};
+  if (!(file >> ended >> told) || told > next) told = next;
+  return {.next = ended == "ended" ? next : next + kPossiblyGiven, .told = told};
 }
 
-void LastAlive::mark(WallTime now, std::uint64_t next_seq, bool ended) const {
+void LastAlive::mark(WallTime now, Numbers numbers, bool ended) const {
   std::filesystem::path next = file_;
   next += ".next";
   std::error_code ignored;
   {
     std::ofstream file(next, std::ios::trunc);
-    file << seconds_of(now) << ' ' << next_seq << (ended ? " ended\n" : " running\n");
+    file << seconds_of(now) << ' ' << numbers.next << (ended ? " ended " : " running ") << numbers.told << '\n';
     // A full disk shows when the line leaves this process. Half a mark is worse than an old one.
     if (!file.flush()) return;
   }

@@ -20,7 +20,7 @@ class LastAlive {
   bool within(std::chrono::seconds hold_down, WallTime now) const;
 
   // The number at which the events of new tables begin, and the one up to which all were told: between the two lie
-  // those that may have been given after the last mark, unless the data plane was ended in good order.
+  // those that no record is left of, and those that may have been given after the last mark, unless that was the end.
   struct Numbers {
     std::uint64_t next = 0;
     std::uint64_t told = 0;
@@ -28,8 +28,8 @@ class LastAlive {
   Numbers numbers() const;
 
   // Best effort: without a state directory there is no mark, and the next cold start does not wait. `ended`: nothing
-  // runs any more, `next_seq` is final.
-  void mark(WallTime now, std::uint64_t next_seq, bool ended) const;
+  // runs any more, the numbers are final.
+  void mark(WallTime now, Numbers numbers, bool ended) const;
 
  private:
   std::filesystem::path file_;

@@ -43,11 +43,7 @@ Result<node_state> new_node(const LastAlive& alive) {
   return node;
 }
 
-Result<node_state> read_node(const Pins& pins) {
-  const UniqueFd fd = TRY(open_pin(pins.map("node_state")));
-  const auto table = TRY(Table<node_state>::map(fd.get(), "node_state", 1));
-  return table.rows()[0];
-}
+Result<node_state> read_node(const Pins& pins) { return TRY(map_node(pins)).rows()[0]; }
 
 // Asked of the kernel by a bind that cannot succeed: flags are judged before the interface is looked for.
 bool af_xdp_takes_several_buffers() {
@@ -86,6 +82,15 @@ bool equal(const struct options& one, const struct options& other) {
 }
 
 }  // namespace
+
+Result<Table<node_state>> map_node(const Pins& pins) {
+  const UniqueFd fd = TRY(open_pin(pins.map("node_state")));
+  return Table<node_state>::map(fd.get(), "node_state", 1);
+}
+
+LastAlive::Numbers numbers_of(node_state& node) {
+  return {.next = load(node.next_seq), .told = load(node.consumed_seq)};
+}
 
 Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan) {
   raise_limits();
@@ -128,12 +133,13 @@ Result<std::unique_ptr<Datapath::State>> Datapath::State::open(const Plan& plan)
     node.started_at_ns = state->now().tai_ns;
     *state->tables.rows().node = node;
   }
+  state->opened.began_at_tai_ns = node.started_at_ns;
   return state;
 }
 
 // Once the pins are gone (detach), no program can take another number.
 void Datapath::State::mark_alive() const {
-  alive.mark(clock.realtime(), load(tables.rows().node->next_seq), !std::filesystem::exists(pins.map("node_state")));
+  alive.mark(clock.realtime(), numbers_of(*tables.rows().node), !std::filesystem::exists(pins.map("node_state")));
 }
 
 // Nothing runs yet. The number of the tables comes last: until it is there, they are nobody's.

@@ -19,6 +19,11 @@
 
 namespace apnat {
 
+// The node's row behind its pin: it outlives the pin for whoever has it mapped.
+Result<Table<node_state>> map_node(const Pins& pins);
+// As the row has them now.
+LastAlive::Numbers numbers_of(node_state& node);
+
 struct Datapath::State {
   // Opens or makes everything but what the plan asks for.
   static Result<std::unique_ptr<State>> open(const Plan& plan);

@@ -34,9 +34,15 @@ class FanOut {
   template <typename Report>
   bool flush(Report&& report) {
     bool all_written = true;
+    bool is_held_up = false;  // by the one that must have written before the others
     for (Outlet& outlet : outlets_) {
-      all_written &= flush(outlet, report);
-      if (outlet.is_first && !all_written) return false;
+      if (is_held_up) {
+        outlet.sink->look();
+        continue;
+      }
+      const bool is_written = flush(outlet, report);
+      all_written &= is_written;
+      is_held_up = outlet.is_first && !is_written;
     }
     return all_written;
   }

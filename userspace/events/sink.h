@@ -16,9 +16,22 @@ struct SinkFigures {
   std::uint64_t waiting = 0;  // accepted, not written yet
   std::string error;          // of the last flush or delivery; empty: all is well
   WallTime oldest_waiting{};  // when the oldest of them happened; only where something waits
-  std::uint64_t retries = 0;  // times that delivery began again
+  std::uint64_t retries = 0;  // times that it was tried again after a failure
   std::uint64_t errors = 0;   // times that it failed
   std::uint64_t spool_bytes = 0;
+};
+
+// The account of attempts to write, for those figures.
+struct Attempts {
+  std::string error;  // of the last; empty: it went well
+  std::uint64_t retries = 0;
+  std::uint64_t errors = 0;
+
+  void note(const Result<void>& attempt) {
+    if (!error.empty()) ++retries;
+    if (!attempt) ++errors;
+    error = attempt ? "" : attempt.error().text;
+  }
 };
 
 class Sink {
@@ -35,6 +48,9 @@ class Sink {
   virtual std::size_t room() const = 0;
 
   virtual SinkFigures figures() const = 0;
+
+  // Renews what figures() tells of another thread's work. flush() does it too.
+  virtual void look() {}
 
   // From now on this is the node's name in events.
   virtual void rename(const std::string& node) = 0;

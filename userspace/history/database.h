@@ -29,6 +29,7 @@ class Statement {
   Result<void> run();
   void reset() { ::sqlite3_reset(statement_.get()); }
 
+  int columns() const { return ::sqlite3_column_count(statement_.get()); }
   std::int64_t number(int column) const { return ::sqlite3_column_int64(statement_.get(), column); }
   bool is_null(int column) const { return ::sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
   std::string_view bytes(int column) const;  // until the next step or reset

@@ -35,21 +35,31 @@ Result<void> DayFile::make(const About& if_new) {
   if (!TRY(made.step())) return fail("history: no answer");
   const bool is_new = made.number(0) == 0;
   made.reset();
-  if (is_new) {
-    TRY_VOID(set_about("schema", kSchemaVersion));
-    TRY_VOID(set_about("made_us", if_new.made));
-    TRY_VOID(set_about("begin_us", if_new.begin));
-    TRY_VOID(set_about("end_us", if_new.end));
-    TRY_VOID(set_about("carried", if_new.carried));
-    TRY_VOID(set_about("sealed", 0));
-    Statement text = TRY(database_.prepare("INSERT OR REPLACE INTO about VALUES(?1, ?2)"));
-    TRY_VOID(text.bind_text(1, "node").bind_text(2, if_new.node).run());
-    TRY_VOID(text.bind_text(1, "previous").bind_text(2, if_new.previous).run());
-  }
+  if (is_new) TRY_VOID(put_about(if_new));
+  if (is_new || TRY(about_in(database_)).schema < kSchemaVersion) TRY_VOID(begin_checksums());
+  about_ = TRY(about_in(database_));
+  TRY_VOID(check(database_, about_, kSideTables));
   TRY_VOID(database_.run("UPDATE run SET state = 2 WHERE state = 0"));  // a merge that an agent did not finish
-  TRY_VOID(database_.run("COMMIT"));
-  about_ = committed_ = TRY(about_in(database_));
-  return {};
+  return commit();
+}
+
+Result<void> DayFile::put_about(const About& about) {
+  TRY_VOID(set_about("made_us", about.made));
+  TRY_VOID(set_about("begin_us", about.begin));
+  TRY_VOID(set_about("end_us", about.end));
+  TRY_VOID(set_about("data_plane", static_cast<std::int64_t>(about.data_plane)));
+  TRY_VOID(set_about("carried", about.carried));
+  TRY_VOID(set_about("sealed", 0));
+  Statement text = TRY(database_.prepare("INSERT OR REPLACE INTO about VALUES(?1, ?2)"));
+  TRY_VOID(text.bind_text(1, "node").bind_text(2, about.node).run());
+  return text.bind_text(1, "previous").bind_text(2, about.previous).run();
+}
+
+// Of a file that is new, or of one that an agent wrote which knew nothing of them.
+Result<void> DayFile::begin_checksums() {
+  TRY_VOID(set_about("schema", kSchemaVersion));
+  for (SideTable table : kSideTables) sums_.changed(table);
+  return sums_.write(database_);
 }
 
 Result<void> DayFile::find_runs() {
@@ -65,23 +75,30 @@ Result<void> DayFile::find_runs() {
 Result<DayFile::About> DayFile::about_in(const Database& database) {
   Statement ask = TRY(database.prepare("SELECT name, value FROM about"));
   About about;
-  std::int64_t schema = 0;
   while (TRY(ask.step())) {
     const std::string_view name = ask.bytes(0);
-    if (name == "schema") schema = ask.number(1);
+    if (name == "schema") about.schema = static_cast<int>(ask.number(1));
     if (name == "node") about.node = ask.bytes(1);
     if (name == "made_us") about.made = ask.number(1);
     if (name == "begin_us") about.begin = ask.number(1);
     if (name == "end_us") about.end = ask.number(1);
     if (name == "previous") about.previous = ask.bytes(1);
+    if (name == "data_plane") about.data_plane = static_cast<std::uint64_t>(ask.number(1));
     if (name == "carried") about.carried = ask.number(1) != 0;
     if (name == "sealed") about.sealed = ask.number(1) != 0;
   }
-  if (schema != kSchemaVersion) {
-    return std::unexpected(
-        Error{EUCLEAN, fmt::format("its schema is {}, this agent knows {}", schema, kSchemaVersion)});
+  // A newer agent's file is no damaged one: whoever went back to an older agent is told, and loses nothing.
+  if (about.schema > kSchemaVersion) {
+    return fail(fmt::format("the history was written by a newer apnatd: its schema is {}, this one knows up to {}",
+                            about.schema, kSchemaVersion));
   }
+  if (about.schema < 1) return std::unexpected(Error{EUCLEAN, "it does not say what it is"});
+  TRY_VOID(check(database, about, {SideTable::kAbout}));
   return about;
+}
+
+Result<void> DayFile::check(const Database& database, const About& about, std::initializer_list<SideTable> tables) {
+  return about.schema > 1 ? check_sums(database, tables) : Result<void>();
 }
 
 Result<Names> DayFile::names_in(const Database& database) {
@@ -109,6 +126,9 @@ Result<Names> DayFile::names_in(const Database& database) {
 Result<void> DayFile::begin() { return database_.run("BEGIN IMMEDIATE"); }
 
 Result<void> DayFile::commit() {
+  sums_.changed(SideTable::kAbout);
+  sums_.changed(SideTable::kRun);
+  TRY_VOID(sums_.write(database_));
   TRY_VOID(database_.run("COMMIT"));
   committed_ = about_;
   return {};
@@ -122,12 +142,21 @@ void DayFile::roll_back() {
   about_ = committed_;
   pools_written_ = shapes_written_ = 0;
   protocols_written_.reset();
-  (void)database_.run("UPDATE run SET state = 2 WHERE state = 0");
+  sums_.forget();
+  if (!forget_unfinished() && database_.is_in_transaction()) (void)database_.run("ROLLBACK");
   (void)find_runs();
+}
+
+// What was being merged over several transactions.
+Result<void> DayFile::forget_unfinished() {
+  TRY_VOID(begin());
+  TRY_VOID(database_.run("UPDATE run SET state = 2 WHERE state = 0"));
+  return commit();
 }
 
 Result<void> DayFile::put_names(const Names& names) {
   if (pools_written_ < names.pools().size()) {
+    sums_.changed(SideTable::kPool);
     Statement put = TRY(database_.prepare("INSERT OR REPLACE INTO pool VALUES(?1, ?2, ?3)"));
     for (; pools_written_ < names.pools().size(); ++pools_written_) {
       const Names::Pool& pool = names.pools()[pools_written_];
@@ -136,6 +165,7 @@ Result<void> DayFile::put_names(const Names& names) {
     }
   }
   if (shapes_written_ == names.shapes().size() && protocols_written_ == names.protocols()) return {};
+  sums_.changed(SideTable::kSpace);
   Statement put = TRY(database_.prepare("INSERT OR REPLACE INTO space VALUES(?1, ?2)"));
   for (; shapes_written_ < names.shapes().size(); ++shapes_written_) {
     const std::string bytes = names.shapes()[shapes_written_].encoded();
@@ -159,30 +189,46 @@ Result<void> DayFile::put_leases(const std::vector<Lease>& sorted) {
 }
 
 Result<void> DayFile::put_epoch(Micros from, const std::string& hash, const std::string& body) {
+  sums_.changed(SideTable::kEpoch);
   Statement put = TRY(database_.prepare("INSERT INTO epoch VALUES(?1, NULL, ?2, ?3)"));
   return put.bind(1, number(from)).bind_text(2, hash).bind(3, body).run();
 }
 
 Result<void> DayFile::end_epochs(Micros until) {
+  sums_.changed(SideTable::kEpoch);
   Statement end = TRY(database_.prepare("UPDATE epoch SET until_us = ?1 WHERE until_us IS NULL"));
   return end.bind(1, number(until)).run();
 }
 
 Result<void> DayFile::put_gap(Micros from, Micros to, const std::string& reason) {
   Statement put = TRY(database_.prepare("INSERT INTO gap VALUES(?1, ?2, ?3)"));
-  return put.bind(1, number(from)).bind(2, number(to)).bind_text(3, reason).run();
+  TRY_VOID(put.bind(1, number(from)).bind(2, number(to)).bind_text(3, reason).run());
+  return TableSums::row_added(database_, SideTable::kGap);
 }
 
 Result<void> DayFile::put_reset(const Reset& reset) {
   Statement put = TRY(database_.prepare("INSERT INTO reset VALUES(?1, ?2)"));
   TRY_VOID(put.bind(1, number(reset.last_seen)).bind(2, number(reset.at)).run());
+  TRY_VOID(TableSums::row_added(database_, SideTable::kReset));
   resets_.push_back(reset);
   return {};
 }
 
+Result<void> DayFile::put_data_plane(std::uint64_t id) {
+  about_.data_plane = id;
+  return set_about("data_plane", static_cast<std::int64_t>(id));
+}
+
 Result<void> DayFile::put_clock_step(Micros from, Micros to) {
   Statement put = TRY(database_.prepare("INSERT INTO clock_step VALUES(?1, ?2)"));
-  return put.bind(1, number(from)).bind(2, number(to)).run();
+  TRY_VOID(put.bind(1, number(from)).bind(2, number(to)).run());
+  return TableSums::row_added(database_, SideTable::kClockStep);
+}
+
+Result<void> DayFile::cut_clock_step(Micros from, Micros to, Micros sooner) {
+  sums_.changed(SideTable::kClockStep);
+  Statement cut = TRY(database_.prepare("UPDATE clock_step SET to_us = ?3 WHERE from_us = ?1 AND to_us = ?2"));
+  return cut.bind(1, number(from)).bind(2, number(to)).bind(3, number(sooner)).run();
 }
 
 Result<void> DayFile::put_life(Micros at, const std::string& what) {

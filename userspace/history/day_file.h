@@ -17,6 +17,7 @@
 #include "history/lease.h"
 #include "history/names.h"
 #include "history/run.h"
+#include "history/table_sums.h"
 
 namespace apnat {
 
@@ -24,13 +25,15 @@ class DayFile {
  public:
   // What a file says of itself.
   struct About {
+    int schema = 0;
     std::string node;
     Micros made = 0;
-    Micros begin = 0;      // of what its leases are about: earlier than `made`, where it was told late
-    Micros end = 0;        // of what it has been told until now
-    std::string previous;  // the file of the day before; empty: none
-    bool carried = false;  // what was open at the end of `previous` is in it
-    bool sealed = false;   // one run, nothing more to come
+    Micros begin = 0;              // of what its leases are about: earlier than `made`, where it was told late
+    Micros end = 0;                // of what it has been told until now
+    std::string previous;          // the file of the day before; empty: none
+    std::uint64_t data_plane = 0;  // whose events it has last; 0: not known
+    bool carried = false;          // what was open at the end of `previous` is in it
+    bool sealed = false;           // one run, nothing more to come
   };
 
   // Goes on with a file that is there, or makes it.
@@ -38,9 +41,10 @@ class DayFile {
 
   const About& about() const { return about_; }
   const std::filesystem::path& path() const { return path_; }
-  Result<Names> read_names() const { return names_in(database_); }
   static Result<About> about_in(const Database& database);
   static Result<Names> names_in(const Database& database);
+  // EUCLEAN: one of these tables is not as it was written. (Files of the first schema have nothing to tell it by.)
+  static Result<void> check(const Database& database, const About& about, std::initializer_list<SideTable> tables);
 
   Result<void> begin();
   Result<void> commit();
@@ -51,8 +55,10 @@ class DayFile {
   Result<void> put_epoch(Micros from, const std::string& hash, const std::string& body);
   Result<void> end_epochs(Micros until);
   Result<void> put_gap(Micros from, Micros to, const std::string& reason);
+  Result<void> put_data_plane(std::uint64_t id);
   Result<void> put_reset(const Reset& reset);
   Result<void> put_clock_step(Micros from, Micros to);
+  Result<void> cut_clock_step(Micros from, Micros to, Micros sooner);  // if it is this file that has it
   Result<void> put_life(Micros at, const std::string& what);
   Result<void> reach(Micros begin, Micros end);  // widens what the file covers
 
@@ -82,6 +88,9 @@ class DayFile {
 
   DayFile(std::filesystem::path path, Database database) : path_(std::move(path)), database_(std::move(database)) {}
   Result<void> make(const About& if_new);
+  Result<void> put_about(const About& about);
+  Result<void> begin_checksums();
+  Result<void> forget_unfinished();
   Result<void> set_about(const char* name, std::int64_t value);
   Result<void> find_runs();
   Result<void> start_merging(std::vector<Run> inputs, int level);
@@ -102,6 +111,7 @@ class DayFile {
   bool sealing_ = false;  // merging_ is to be the last
   std::optional<RunWriter> carrying_;
   std::vector<Reset> resets_;
+  TableSums sums_;
   Micros earliest_ = 0;  // while sealing: of leases that were not carried
 };
 

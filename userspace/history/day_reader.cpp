@@ -12,7 +12,9 @@ namespace apnat {
 Result<std::unique_ptr<DayReader>> DayReader::open(const std::filesystem::path& path) {
   Database database = TRY(Database::open(path, Database::Use::kRead));
   TRY_VOID(database.run("BEGIN"));
-  TRY(DayFile::about_in(database));
+  const DayFile::About about = TRY(DayFile::about_in(database));
+  TRY_VOID(DayFile::check(
+      database, about, {SideTable::kPool, SideTable::kSpace, SideTable::kRun, SideTable::kEpoch, SideTable::kReset}));
   Statement find_page = TRY(database.prepare(kFindPage));
   Statement next_page = TRY(database.prepare(kNextPage));
   std::unique_ptr<DayReader> reader(new DayReader(std::move(database), std::move(find_page), std::move(next_page)));
@@ -42,10 +44,9 @@ Result<void> DayReader::read_page_at(const Run& run, LeaseKey key) {
   page_.clear();
   find_page_.bind(1, run.id).bind(2, static_cast<std::int64_t>(key));
   if (!TRY(find_page_.step())) return {};
-  const auto read = read_page(find_page_.bytes(1), page_);
+  const auto read = read_page_row(find_page_.number(0), find_page_.bytes(1), page_);
   find_page_.reset();
-  if (!read) return std::unexpected(Error{EUCLEAN, read.error().text});
-  return {};
+  return read;
 }
 
 Result<void> DayReader::add_key(LeaseKey key, std::vector<Lease>& found) {
@@ -100,13 +101,12 @@ Result<std::vector<Lease>> DayReader::leases(Ip4 address, std::optional<std::uin
 
 Result<void> DayReader::scan_run(const Run& run, const std::function<bool(const Lease&)>& wanted,
                                  const std::function<bool()>& go_on, std::vector<Lease>& found) {
-  Statement pages = TRY(database_.prepare("SELECT leases FROM page WHERE run = ?1 ORDER BY key"));
+  Statement pages = TRY(database_.prepare("SELECT key, leases FROM page WHERE run = ?1 ORDER BY key"));
   pages.bind(1, run.id);
   for (std::size_t count = 0; TRY(pages.step()); ++count) {
     if (count % 1'024 == 0 && !go_on()) return std::unexpected(Error{ETIME, "the question took too long"});
     page_.clear();
-    const auto read = read_page(pages.bytes(0), page_);
-    if (!read) return std::unexpected(Error{EUCLEAN, read.error().text});
+    TRY_VOID(read_page_row(pages.number(0), pages.bytes(1), page_));
     std::ranges::copy_if(page_, std::back_inserter(found), wanted);
   }
   return {};

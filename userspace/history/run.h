@@ -21,6 +21,9 @@ struct Run {
 };
 
 Result<std::vector<Run>> runs_of(const Database& database, RunState state);
+// A page as a row has it; EUCLEAN: the page, or the key by which it was found, is damaged.
+Result<void> read_page_row(std::int64_t key, std::string_view bytes, std::vector<Lease>& leases);
+
 Result<void> set_state(const Database& database, std::int64_t run, RunState state);
 
 class RunWriter {

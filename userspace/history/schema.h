@@ -3,7 +3,8 @@
 
 namespace apnat {
 
-inline constexpr int kSchemaVersion = 1;
+// 1: without checksums of the small tables. Such files are read as they are; one that is written on gets them.
+inline constexpr int kSchemaVersion = 2;
 
 inline constexpr const char* kSchema = R"(
 -- what this file is: schema, node, begin_us, end_us, previous, carried, sealed
@@ -28,6 +29,9 @@ CREATE TABLE IF NOT EXISTS gap(from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS reset(last_seen_us INTEGER NOT NULL, at_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS clock_step(from_us INTEGER NOT NULL, to_us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS life(at_us INTEGER NOT NULL, what TEXT NOT NULL);
+
+-- of all rows of a small table (table_sums.h)
+CREATE TABLE IF NOT EXISTS checksum(of_table TEXT PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
 // The one question of a look-up, for each run: the last page that begins at or before a key.

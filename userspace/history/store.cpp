@@ -14,6 +14,10 @@ namespace {
 // Wall clock against monotonic clock, between two events: less is the time between two readings of them.
 constexpr std::int64_t kClockStepNs = 5'000'000;
 constexpr std::uint64_t kHeartbeatNs = 30'000'000'000;
+constexpr const char* kSetBack = "the clock was set back";
+constexpr const char* kBeganAnew = "the data plane began anew; its last events before that may be missing";
+// Forward: less is an NTP that slews.
+constexpr std::int64_t kSetForwardNs = 1'000'000'000;
 
 std::uint32_t clock_error_of(const Event& event) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(event.clock_error.count(), 0, 0xffffffff));
@@ -24,8 +28,8 @@ std::uint32_t clock_error_of(const Event& event) {
 HistoryStore::~HistoryStore() = default;
 
 bool HistoryStore::Pending::is_empty() const {
-  return leases.empty() && gaps.empty() && clock_steps.empty() && resets.empty() && life.empty() && epochs.empty() &&
-         events == 0 && !heartbeat;
+  return !ended_at && !data_plane && leases.empty() && gaps.empty() && clock_steps.empty() && cut_steps.empty() &&
+         resets.empty() && life.empty() && epochs.empty() && events == 0 && !heartbeat;
 }
 
 // ---- taking events ----------------------------------------------------------------------------
@@ -79,7 +83,7 @@ struct HistoryStore::Taker {
 bool HistoryStore::accept(const Event& event) {
   if (room() == 0) return false;
   std::visit(Taker{*this, event}, event.body);
-  ++pending_.events;
+  if (pending_.events++ == 0) pending_.oldest = event.time;
   note_time(event);
   return true;
 }
@@ -102,24 +106,65 @@ void HistoryStore::note_clock(WallTime wall, std::uint64_t monotonic_ns) {
   const std::int64_t offset = wall.time_since_epoch().count() - static_cast<std::int64_t>(monotonic_ns);
   if (clock_offset_ns_ && offset < *clock_offset_ns_ - kClockStepNs) {
     const Micros back = (*clock_offset_ns_ - offset) / 1'000;
-    pending_.clock_steps.push_back({to_micros(wall), to_micros(wall) + back, "the clock was set back"});
+    passes_twice(to_micros(wall), to_micros(wall) + back, false);
+  }
+  if (clock_offset_ns_ && offset > *clock_offset_ns_ + kSetForwardNs) {
+    set_forward(to_micros(wall) - (offset - *clock_offset_ns_) / 1'000, to_micros(wall));
   }
   clock_offset_ns_ = offset;
+}
+
+void HistoryStore::passes_twice(Micros from, Micros to, bool began_anew) {
+  passing_ = Passing{{from, to, kSetBack}, began_anew};
+  pending_.clock_steps.push_back(passing_->span);
+}
+
+// A machine that comes up in 1970 is put right a moment later: only that moment passed twice, not all the years since.
+void HistoryStore::set_forward(Micros before, Micros after) {
+  if (!passing_ || before < passing_->span.from || before >= passing_->span.to) return;
+  const HistoryView::Span was = passing_->span;
+  const auto is_it = [&](const HistoryView::Span& span) { return span.from == was.from && span.to == was.to; };
+  if (const auto found = std::ranges::find_if(pending_.clock_steps, is_it); found != pending_.clock_steps.end()) {
+    found->to = before;
+  } else if (const auto old = std::ranges::find_if(clock_steps_, is_it); old != clock_steps_.end()) {
+    pending_.cut_steps.emplace_back(was, old->to = before);
+  }
+  // How long the machine had been down by the right clock is known now.
+  if (passing_->began_anew && after > was.to) pending_.gaps.push_back({was.to, after, kBeganAnew});
+  const bool began_anew = passing_->began_anew;
+  passing_.reset();
+  if (after < was.to) passes_twice(after, was.to, began_anew);
 }
 
 void HistoryStore::note_start(const Event& event, const AgentStarted& started) {
   const Micros now = to_micros(event.time);
   pending_.life.emplace_back(now, fmt::format("started: apnatd {}{}", started.version,
                                               started.adopted ? ", took over a running data plane" : ""));
-  if (now < last_time_) pending_.clock_steps.push_back({now, last_time_, "the clock was set back"});
+  const bool is_known = passing_ && passing_->span.from <= now && last_time_ <= passing_->span.to;
+  if (now < last_time_ && !is_known) passes_twice(now, last_time_, false);
+}
+
+void HistoryStore::follow(std::uint64_t id, WallTime began, bool adopted) {
+  if (id == data_plane_) return;
+  // A history that does not know whose it is was written by an agent that knew nothing of this.
+  if (!adopted || data_plane_ != 0) begin_anew(began);
+  pending_.data_plane = id;
 }
 
 void HistoryStore::begin_anew(WallTime at) {
   if (last_time_ == 0) return;  // the first of its history
   const Micros now = to_micros(at);
-  const Micros before = std::min(last_time_, now);
-  pending_.resets.push_back({before, now});
-  pending_.gaps.push_back({before, now, "the data plane began anew; its last events before that may be missing"});
+  const Micros last = files_.empty() ? last_time_ : files_.back().end;
+  if (now < last) {
+    // From here on times do not tell what was before from what came after.
+    pending_.ended_at = last;
+    pending_.gaps.push_back({last, last + static_cast<Micros>(kHeartbeatNs / 1'000), kBeganAnew});
+    passes_twice(now, std::max(last, last_time_), true);
+    last_time_ = now;
+    return;
+  }
+  pending_.resets.push_back({last, now});
+  pending_.gaps.push_back({last, now, kBeganAnew});
 }
 
 HistoryStore::PoolNow* HistoryStore::pool_now(const std::string& name, const Prefix& subscriber) {
@@ -228,13 +273,16 @@ Result<void> HistoryStore::flush() {
   if (pending_.is_empty()) return {};
   auto written = write_pending();
   careful_ = !written;
-  error_ = written ? "" : written.error().text;
+  attempts_.note(written);
   return written;
 }
 
 Result<void> HistoryStore::write_pending() {
   fuse(pending_.leases);
+  if (pending_.ended_at) TRY_VOID(end_all_files(*pending_.ended_at));
+  pending_.ended_at.reset();
   TRY_VOID(use_todays_file());
+  TRY_VOID(write_into_earlier_files());
   auto written = write_into(*file_);
   if (!written) {
     give_up_turn();
@@ -247,6 +295,7 @@ Result<void> HistoryStore::write_pending() {
   about.end = file_->about().end;
   std::ranges::move(pending_.gaps, std::back_inserter(gaps_));
   std::ranges::move(pending_.clock_steps, std::back_inserter(clock_steps_));
+  data_plane_ = pending_.data_plane.value_or(data_plane_);
   pending_ = {};
   return {};
 }
@@ -257,7 +306,9 @@ Result<void> HistoryStore::write_into(DayFile& file) {
   TRY_VOID(file.put_leases(pending_.leases));
   for (const HistoryView::Span& gap : pending_.gaps) TRY_VOID(file.put_gap(gap.from, gap.to, gap.reason));
   for (const HistoryView::Span& step : pending_.clock_steps) TRY_VOID(file.put_clock_step(step.from, step.to));
+  for (const auto& [step, to] : pending_.cut_steps) TRY_VOID(file.cut_clock_step(step.from, step.to, to));
   for (const Reset& reset : pending_.resets) TRY_VOID(file.put_reset(reset));
+  if (pending_.data_plane) TRY_VOID(file.put_data_plane(*pending_.data_plane));
   for (const auto& [at, what] : pending_.life) TRY_VOID(file.put_life(at, what));
   for (const auto& [epoch, before_ended] : pending_.epochs) {
     TRY_VOID(file.end_epochs(before_ended));
@@ -282,7 +333,7 @@ void HistoryStore::work() {
   const WallTime wall = clock_.realtime();
   // Who was kept from the processor between the two would see a step that was none.
   if (clock_.monotonic_ns() - now < kClockStepNs / 2) note_clock(wall, now);
-  const bool has_step = !pending_.clock_steps.empty();
+  const bool has_step = !pending_.clock_steps.empty() || !pending_.cut_steps.empty();
   if (now < worked_at_ns_ + kHeartbeatNs && !merge_due_ && !has_step && !has_work()) return;
   if (now >= worked_at_ns_ + kHeartbeatNs) {
     worked_at_ns_ = now;
@@ -302,7 +353,13 @@ void HistoryStore::work() {
 // ---- looking ----------------------------------------------------------------------------------
 
 SinkFigures HistoryStore::figures() const {
-  return {"history " + options_.folder.string(), events_written_, pending_.events, error_};
+  return {.name = "history " + options_.folder.string(),
+          .written = events_written_,
+          .waiting = pending_.events,
+          .error = attempts_.error,
+          .oldest_waiting = pending_.oldest,
+          .retries = attempts_.retries,
+          .errors = attempts_.errors};
 }
 
 HistoryView HistoryStore::view(WallTime covered_until) const {
@@ -322,7 +379,7 @@ HistoryFigures HistoryStore::history_figures() const {
                          .covered_from = files_.empty() ? 0 : files_.front().made,
                          .gaps = gaps_.size(),
                          .files_set_aside = set_aside_,
-                         .error = error_};
+                         .writing = this->figures()};
   for (const HistoryView::File& file : files_) {
     for (const char* ending : {"", "-wal"}) {
       std::error_code absent;

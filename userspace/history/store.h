@@ -50,7 +50,7 @@ struct HistoryFigures {
   Micros covered_from = 0;
   std::size_t gaps = 0;
   std::size_t files_set_aside = 0;  // damaged; found when this agent started
-  std::string error;
+  SinkFigures writing;
 };
 
 class HistoryStore final : public Sink {
@@ -76,6 +76,11 @@ class HistoryStore final : public Sink {
   // From now on this decides who gets which port. It was put in place between the two moments, and until the second
   // the one before it may still have decided. What is running already may be said again.
   void begin_epoch(const Epoch& epoch, WallTime earliest, WallTime latest);
+
+  // What comes from now on is this data plane's: `id` is no other's. Where the history has another's until now, that
+  // one had ended by the time this one began, and all that was open with it. The agent that began it (it is not
+  // `adopted`) may have died before it had that on record; so may some after it.
+  void follow(std::uint64_t id, WallTime began, bool adopted);
 
   // A data plane began anew at this moment: whatever was open before had ended by then.
   void begin_anew(WallTime at);
@@ -113,6 +118,7 @@ class HistoryStore final : public Sink {
     std::vector<Lease> leases;
     std::vector<HistoryView::Span> gaps;
     std::vector<HistoryView::Span> clock_steps;
+    std::vector<std::pair<HistoryView::Span, Micros>> cut_steps;  // on record, and over sooner
     std::vector<Reset> resets;
     std::vector<std::pair<Micros, std::string>> life;
     struct Epoch {
@@ -121,9 +127,13 @@ class HistoryStore final : public Sink {
     };
     std::vector<Epoch> epochs;
     std::optional<EpochNow> epoch_before;  // the first of them
+    // What has been written until now was another data plane's, by a clock that was ahead: it ends with its files.
+    std::optional<Micros> ended_at;
+    std::optional<std::uint64_t> data_plane;
     Micros begin = Lease::kOpen;
     Micros end = 0;
     std::size_t events = 0;
+    WallTime oldest{};  // of them
     bool heartbeat = false;
     bool is_empty() const;
   };
@@ -141,10 +151,14 @@ class HistoryStore final : public Sink {
   Result<void> look_into(const std::filesystem::path& path, bool check);
   void set_aside(const std::filesystem::path& path, const std::string& why);
   Result<void> remember_newest();
+  Result<void> remember(const std::filesystem::path& path);
+  void remember_passing();
 
   // Taking events.
   void note_time(const Event& event);
   void note_clock(WallTime wall, std::uint64_t monotonic_ns);
+  void passes_twice(Micros from, Micros to, bool began_anew);
+  void set_forward(Micros before, Micros after);
   void note_start(const Event& event, const AgentStarted& started);
   std::optional<Lease> block_lease(const std::string& pool, const Prefix& subscriber, Ip4 address,
                                    const std::vector<PortRange>& ports);
@@ -158,6 +172,9 @@ class HistoryStore final : public Sink {
   Result<void> write_pending();
   Result<void> write_into(DayFile& file);
   Result<void> use_todays_file();
+  Result<void> end_all_files(Micros last);
+  Result<void> write_into_earlier_files();
+  Result<void> put_resets(const std::filesystem::path& path, const std::vector<Reset>& resets);
   Result<void> make_file(std::uint32_t day);
   void give_up_turn();
 
@@ -178,11 +195,18 @@ class HistoryStore final : public Sink {
   std::unique_ptr<DayFile> target_;   // the one after it, where that is not the newest
   Names names_;
   std::optional<EpochNow> epoch_;
+  std::uint64_t data_plane_ = 0;  // on record; 0: not known
   std::map<std::string, PoolNow, std::less<>> pools_;
   std::string last_pool_;  // of pools_, to find it faster
   PoolNow* last_pool_now_ = nullptr;
 
   Pending pending_;
+  // The time that passes for the second time now.
+  struct Passing {
+    HistoryView::Span span;
+    bool began_anew = false;  // with another data plane
+  };
+  std::optional<Passing> passing_;
   std::optional<std::int64_t> clock_offset_ns_;  // wall - monotonic, when it was last seen
   Micros last_time_ = 0;                         // of events, and of the file that was found
   std::uint64_t last_seq_ = 0;
@@ -192,7 +216,7 @@ class HistoryStore final : public Sink {
   std::uint64_t worked_at_ns_ = 0;
   bool merge_due_ = false;
   bool careful_ = false;  // the last write failed: do only what must be done
-  std::string error_;
+  Attempts attempts_;
 };
 
 }  // namespace apnat

@@ -72,6 +72,7 @@ Result<std::unique_ptr<HistoryStore>> HistoryStore::open(Options options, const 
   if (const auto remembered = store->remember_newest(); !remembered && !is_full(remembered.error())) {
     return std::unexpected(remembered.error());
   }
+  store->remember_passing();
   return store;
 }
 
@@ -95,9 +96,12 @@ Result<void> HistoryStore::find_files() {
 Result<void> HistoryStore::look_into(const std::filesystem::path& path, bool check) {
   const Database database = TRY(Database::open(path, Database::Use::kRead));
   const DayFile::About about = TRY(DayFile::about_in(database));
+  // Of all files those that are read here and now; whoever asks a file later checks the others.
+  TRY_VOID(DayFile::check(database, about, {SideTable::kGap, SideTable::kClockStep}));
   if (check) {
     const std::string complaints = TRY(database.complaints());
     if (!complaints.empty()) return std::unexpected(Error{EUCLEAN, complaints});
+    TRY_VOID(DayFile::check(database, about, kSideTables));
     TRY(DayFile::names_in(database));
   }
   auto gaps = TRY(spans_in(database, "SELECT from_us, to_us, reason FROM gap"));
@@ -127,11 +131,33 @@ void HistoryStore::set_aside(const std::filesystem::path& path, const std::strin
                            fmt::format("{} was damaged: {}", path.filename().string(), why)});
 }
 
-// What the newest file knows goes on: names, and the epoch that has not ended.
+// What the newest file knows goes on: names, and the epoch that has not ended. The one before a damaged one was only
+// opened yet.
 Result<void> HistoryStore::remember_newest() {
-  if (files_.empty()) return {};
-  const Database database = TRY(Database::open(files_.back().path, Database::Use::kRead));
+  while (!files_.empty()) {
+    const auto remembered = remember(files_.back().path);
+    if (remembered || !is_damage(remembered.error())) return remembered;
+    set_aside(files_.back().path, remembered.error().text);
+    files_.pop_back();
+  }
+  return {};
+}
+
+// What was passing for the second time when the agent before this one ended may still be.
+void HistoryStore::remember_passing() {
+  if (files_.empty()) return;
+  const Micros end = files_.back().end;
+  for (const HistoryView::Span& span : clock_steps_) {
+    if (span.from <= end && end < span.to) passing_ = Passing{span, false};
+  }
+}
+
+Result<void> HistoryStore::remember(const std::filesystem::path& path) {
+  const Database database = TRY(Database::open(path, Database::Use::kRead));
+  const DayFile::About about = TRY(DayFile::about_in(database));
+  TRY_VOID(DayFile::check(database, about, {SideTable::kPool, SideTable::kSpace, SideTable::kEpoch}));
   names_ = TRY(DayFile::names_in(database));
+  data_plane_ = about.data_plane;
   Statement ask = TRY(database.prepare("SELECT from_us, hash, body FROM epoch WHERE until_us IS NULL"));
   while (TRY(ask.step())) {
     epoch_ = EpochNow{std::string(ask.bytes(2)), std::string(ask.bytes(1)), ask.number(0)};
@@ -165,6 +191,7 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
                              .begin = made,
                              .end = now,
                              .previous = is_first ? "" : files_.back().path.filename().string(),
+                             .data_plane = data_plane_,
                              .carried = is_first,
                              .sealed = false};
   auto file = DayFile::open(path, about);
@@ -188,6 +215,33 @@ Result<void> HistoryStore::make_file(std::uint32_t day) {
   file_ = std::move(*file);
   files_.push_back({path, made, made, now, is_first, false});
   return {};
+}
+
+// Whatever is still open in the files until now ended at the end of what they tell, by the clock of then; a new file
+// takes what comes. An agent that is killed between the two leaves it to the next to begin again.
+Result<void> HistoryStore::end_all_files(Micros last) {
+  for (const HistoryView::File& file : files_) {
+    if (!file.sealed) TRY_VOID(put_resets(file.path, {{last, last + 1}}));
+  }
+  return make_file(static_cast<std::uint32_t>(to_micros(clock_.realtime()) / kDay));
+}
+
+// A day that is not closed yet has open leases that the newest file does not have; and a step of the clock that was
+// over sooner stands in the file of its beginning.
+Result<void> HistoryStore::write_into_earlier_files() {
+  if (pending_.resets.empty() && pending_.cut_steps.empty()) return {};
+  for (std::size_t i = 0; i + 1 < files_.size(); ++i) {
+    if (!files_[i].sealed) TRY_VOID(put_resets(files_[i].path, pending_.resets));
+  }
+  return {};
+}
+
+Result<void> HistoryStore::put_resets(const std::filesystem::path& path, const std::vector<Reset>& resets) {
+  const auto file = TRY(DayFile::open(path, {}));
+  TRY_VOID(file->begin());
+  for (const Reset& reset : resets) TRY_VOID(file->put_reset(reset));
+  for (const auto& [step, to] : pending_.cut_steps) TRY_VOID(file->cut_clock_step(step.from, step.to, to));
+  return file->commit();
 }
 
 // ---- days that are over ---------------------------------------------------------------------------

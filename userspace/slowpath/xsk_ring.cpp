@@ -107,12 +107,18 @@ void XskRing::give_back(std::uint32_t count) {
   if (xsk_ring_prod__needs_wakeup(&fill_)) ::recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
 }
 
-// With the ring empty nothing waits, whatever the counts say: what the ring had no room for was counted as punted.
-void XskRing::note_taken(std::uint32_t count, bool all) const {
+std::uint32_t XskRing::punted_so_far() const {
+  xsk_backlog* backlog = backlog_.load(std::memory_order_acquire);
+  return backlog ? std::atomic_ref(backlog->punted).load() : 0;
+}
+
+// With the ring empty nothing of `all_of` waits, whatever the counts say: what the ring had no room for was counted as
+// punted. Not of what has been punted by now: this thread may have stood still since it looked.
+void XskRing::note_taken(std::uint32_t count, std::optional<std::uint32_t> all_of) const {
   xsk_backlog* backlog = backlog_.load(std::memory_order_acquire);
   if (!backlog) return;
   const std::atomic_ref taken(backlog->taken);
-  taken.store(all ? std::atomic_ref(backlog->punted).load() : taken.load() + count, std::memory_order_relaxed);
+  taken.store(all_of.value_or(taken.load() + count), std::memory_order_relaxed);
 }
 
 void XskRing::reclaim() {

@@ -45,3 +45,20 @@ assert_equal "mappings after a cold start" 0 "$(natctl mappings --json | jq leng
 assert_exit 1 on s1 ping -q -c 1 -W 1 "$web_address"
 passes() { on s1 ping -q -c 1 -W 1 "$web_address"; }
 wait_until passes
+
+# The same without an agent: what the ring still held is confessed as missing, and no more than that; ports that were
+# in use until then wait, however long ago the agent ended.
+end agent
+next=$(jq -s 'map(.seq) | max + 1' "$events")
+sleep 9
+on s2 ping -q -c 1 -W 3 "$web_address"
+assert_exit 0 on gw "$bin/natctl" detach --yes --config "$config"
+assert_equal "pins left, taken off without an agent" "" "$(pins)"
+start_agent
+missing() { jq -c "select(.event == \"gap\" and .last_seq >= $next) | [.first_seq, .last_seq]" "$events"; }
+is_missing() { [[ -n $(missing) ]]; }
+wait_until is_missing
+assert_equal "what is missing" "[$next,$next]" "$(missing)"
+assert "the numbers go on" "$(jq -s 'map(.seq) | max' "$events") < $next + 100"
+assert_exit 1 on s1 ping -q -c 1 -W 1 "$web_address"
+wait_until passes

@@ -5,7 +5,7 @@
 # happens what each policy says; the counters agree with the capture to the packet, and the events with the counters.
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
-promised=57344   # IDs in an interval towards one (source, destination, protocol): docs/fragments.md
+promised=64512   # IDs in an interval towards one (source, destination, protocol): docs/fragments.md
 interval=5       # seconds
 all_ids=65536
 slack=2          # two processors may take the last ID of a lap at the same moment

@@ -273,6 +273,35 @@ TEST_CASE("a block of several runs is a record each, and a gap is a total of los
   CHECK(losses[166] == 3);
 }
 
+TEST_CASE("of RFC 8158's events those go out that the gateway has, and no other", "[IPFIX-1][IPFIX-3]") {
+  std::set<unsigned> sent;
+  for (Event event : every_event()) {
+    for (const bool with_destination : {false, true}) {
+      if (auto* deleted = std::get_if<MappingDeleted>(&event.body)) deleted->with_destination = with_destination;
+      const std::string payload = encoded(ipfix_encoder(), event);
+      for (std::size_t at = 0; at < payload.size(); at += 4 + number(payload, at + 2, 2)) {
+        const unsigned id = number(payload, at, 2);
+        if (id != 261 && id != 262) sent.insert(number(payload, at + 4 + 8, 1));  // behind the time
+      }
+    }
+  }
+  CHECK(sent == std::set<unsigned>{3, 4, 5, 8, 9, 13, 16, 17});
+}
+
+TEST_CASE("each gateway has an observation domain of its own, in every message", "[IPFIX-14]") {
+  CHECK(ipfix_domain_of("cgn1") != ipfix_domain_of("cgn2"));
+  CHECK(ipfix_domain_of("cgn1") == ipfix_domain_of("cgn1"));  // over restarts
+  CHECK(ipfix_domain_of("") == 1);                            // 0 means the whole of a device
+  for (const char* node : {"cgn1", "cgn2"}) {
+    IpfixMessages messages(ipfix_domain_of(node), 1400);
+    std::vector<std::string> out = {messages.templates(1)};
+    messages.add(encoded(ipfix_encoder(), every_event()[0]), 1, out);
+    messages.finish(out);
+    REQUIRE(out.size() == 2);
+    for (const std::string& message : out) CHECK(number(message, 12, 4) == ipfix_domain_of(node));
+  }
+}
+
 TEST_CASE("IPFIX messages are bounded, and count the records before them", "[IPFIX-2][IPFIX-3]") {
   IpfixMessages messages(7, 1400);
   std::vector<std::string> out;

@@ -19,6 +19,7 @@
 
 using namespace apnat;
 using namespace apnat::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -31,12 +32,15 @@ std::vector<nlohmann::json> lines_of(const std::filesystem::path& path) {
 
 Event numbered(std::uint64_t seq) { return {seq, kTime, 0, AgentStopped{"n"}, {}}; }
 
+Event at(WallTime time) { return {0, time, 0, AgentStopped{"n"}, {}}; }
+
 // Room for so many, written only when told.
 struct SmallSink final : Sink {
   std::vector<Event>& got;
   std::size_t limit;
   std::vector<Event> queue;
   bool broken = false;
+  int looks = 0;
   SmallSink(std::vector<Event>& got, std::size_t limit) : got(got), limit(limit) {}
   bool accept(const Event& event) override {
     if (queue.size() == limit) return false;
@@ -51,6 +55,7 @@ struct SmallSink final : Sink {
   }
   std::size_t room() const override { return limit - queue.size(); }
   void rename(const std::string&) override {}
+  void look() override { ++looks; }
   SinkFigures figures() const override { return {"small", got.size(), queue.size(), broken ? "no space" : ""}; }
 };
 
@@ -60,8 +65,8 @@ const auto kNoReport = [](const std::string&, const std::string&) {};
 
 TEST_CASE("a line queue goes on in the middle of a line, and never repeats a byte") {
   LineQueue queue(10);
-  REQUIRE(queue.add("first"));
-  REQUIRE(queue.add("second"));
+  REQUIRE(queue.add("first", kTime));
+  REQUIRE(queue.add("second", kTime + 1s));
   std::string out;
   int turns = 0;
   const LineQueue::Write stuttering = [&](std::string_view bytes) -> ssize_t {
@@ -81,8 +86,8 @@ TEST_CASE("a line queue goes on in the middle of a line, and never repeats a byt
 
 TEST_CASE("a line that was half written begins again in a new file") {
   LineQueue queue(10);
-  REQUIRE(queue.add("first"));
-  REQUIRE(queue.add("second"));
+  REQUIRE(queue.add("first", kTime));
+  REQUIRE(queue.add("second", kTime + 1s));
   int turns = 0;
   const LineQueue::Write once = [&](std::string_view) -> ssize_t {
     if (turns++ == 0) return 9;  // "first\n" and "sec"
@@ -161,6 +166,38 @@ TEST_CASE("a disk that is full loses nothing: the events wait, and are written w
   CHECK_FALSE((*sink)->accept(numbered(4)));
 }
 
+TEST_CASE("what waits for a disk or a reader says since when, and how often it was tried", "[LOG-6]") {
+  auto file = *FileSink::open({.path = "/dev/full", .node = "cgn1"});
+  CHECK(file->figures().oldest_waiting == WallTime{});
+  REQUIRE(file->accept(at(kTime + 1s)));
+  REQUIRE(file->accept(at(kTime + 2s)));
+  CHECK(file->figures().oldest_waiting == kTime + 1s);
+  CHECK(file->figures().errors == 0);
+  REQUIRE_FALSE(file->flush());
+  REQUIRE_FALSE(file->flush());
+  CHECK(file->figures().oldest_waiting == kTime + 1s);
+  CHECK(file->figures().errors == 2);
+  CHECK(file->figures().retries == 1);
+
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  StdoutSink sink("cgn1", json_encoder(JsonFormat::kApnat), writer.get());
+  for (int i = 0; i < 2'000; ++i) REQUIRE(sink.accept(at(kTime + std::chrono::seconds(i))));
+  REQUIRE_FALSE(sink.flush());
+  const SinkFigures stuck = sink.figures();
+  CHECK(stuck.oldest_waiting == kTime + std::chrono::seconds(stuck.written));  // one a second, in order
+  CHECK(stuck.errors == 1);
+  char buffer[65536];
+  while (!sink.flush()) REQUIRE(::read(reader.get(), buffer, sizeof(buffer)) > 0);
+  CHECK(sink.figures().waiting == 0);
+  CHECK(sink.figures().oldest_waiting == WallTime{});
+  CHECK(sink.figures().retries >= 1);
+  REQUIRE(sink.accept(at(kTime + 1h)));
+  CHECK(sink.figures().oldest_waiting == kTime + 1h);
+}
+
 TEST_CASE("a file that has grown large is left for a new one, so many are kept, and no line is lost on the way") {
   TempFolder temp;
   const auto path = temp.path / "events.jsonl";
@@ -237,6 +274,27 @@ TEST_CASE("every sink gets every event; one that is full loses countably and is 
   CHECK(std::get<Gap>(some[2].body).first_seq == 3);
   CHECK(std::get<Gap>(some[2].body).last_seq == 5);
   CHECK(some[3].seq == 6);
+}
+
+TEST_CASE("what must be written first holds the others up, who still say how it is with them", "[LOG-6]") {
+  std::vector<Event> recorded;
+  std::vector<Event> told;
+  FanOut fan;
+  auto history = std::make_unique<SmallSink>(recorded, 10);
+  auto other = std::make_unique<SmallSink>(told, 10);
+  SmallSink& first = *history;
+  const SmallSink& second = *other;
+  fan.add_first(std::move(history));
+  fan.add(std::move(other));
+  first.broken = true;
+  fan.accept(numbered(1));
+  CHECK_FALSE(fan.flush(kNoReport));
+  CHECK(told.empty());
+  CHECK(second.looks == 1);
+  first.broken = false;
+  CHECK(fan.flush(kNoReport));
+  CHECK(told.size() == 1);
+  CHECK(second.looks == 1);
 }
 
 TEST_CASE("a slow follower gets a gap line, and does not slow the others") {

@@ -174,7 +174,7 @@ TEST_CASE("events reach a receiver in order, and the figures say so") {
   Script script;
   auto sink = open(settings_in(temp.path), script);
   for (std::uint64_t seq = 0; seq < 5'000; ++seq) REQUIRE(sink->accept(numbered(seq)));
-  CHECK(sink->figures().waiting == 0);  // figures are renewed by flush alone
+  CHECK(sink->figures().waiting == 5'000);
   REQUIRE(sink->flush());
   REQUIRE(within_seconds(10, [&] { return is_done(*sink); }));
   CHECK(script.got() == range(5'000));
@@ -209,6 +209,57 @@ TEST_CASE("a receiver that is away is tried again, ever less often; then it gets
   REQUIRE(within_seconds(10, [&] { return is_done(*sink); }));
   CHECK(script.got() == range(1'000));
   CHECK(sink->figures().error.empty());
+}
+
+TEST_CASE("two collectors get the same events in the same order, each at its own time, over a restart", "[LOG-11]") {
+  TempFolder temp;
+  Script one;
+  Script other;
+  other.away = true;
+  const auto settings_of = [&](const char* name) {
+    SpooledSink::Settings settings = settings_in(temp.path);
+    settings.name = name;
+    settings.folder = temp.path / name;
+    return settings;
+  };
+  const auto no_report = [](const std::string&, const std::string&) {};
+  for (const std::uint64_t run : {0, 1}) {
+    FanOut fan;
+    fan.add(open(settings_of("one"), one));
+    fan.add(open(settings_of("other"), other));
+    for (std::uint64_t seq = 0; seq < 500; ++seq) fan.accept(numbered(500 * run + seq));
+    REQUIRE(fan.flush(no_report));
+    const auto has_all = [&](Script& script) { return script.got().size() >= 500 * (run + 1); };
+    REQUIRE(within_seconds(10, [&] { return has_all(one); }));
+    if (run == 1) {
+      CHECK(other.got().empty());
+      {
+        std::lock_guard lock(other.mutex);
+        other.away = false;
+      }
+      REQUIRE(within_seconds(10, [&] { return has_all(other); }));
+    }
+  }
+  CHECK(one.got() == range(1'000));
+  CHECK(other.got() == range(1'000));
+}
+
+TEST_CASE("what has not come as far as the spool is counted as waiting, too", "[LOG-6]") {
+  TempFolder temp;
+  Script script;
+  auto sink = open(settings_in(temp.path), script);
+  CHECK(sink->figures().waiting == 0);
+  CHECK(sink->figures().oldest_waiting == WallTime{});
+  REQUIRE(sink->accept({1, kTime + 5s, 0, AgentStopped{"n"}, {}}));  // and no flush: the history's disk is full
+  REQUIRE(sink->accept({2, kTime + 6s, 0, AgentStopped{"n"}, {}}));
+  CHECK(sink->figures().waiting == 2);
+  CHECK(sink->figures().oldest_waiting == kTime + 5s);
+  REQUIRE(sink->flush());
+  REQUIRE(within_seconds(10, [&] {
+    sink->look();
+    return sink->figures().written == 2;
+  }));
+  CHECK(sink->figures().waiting == 0);
 }
 
 TEST_CASE("what nobody confirmed is sent again, so nothing is lost; a copy has the same seq") {

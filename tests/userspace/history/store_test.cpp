@@ -238,6 +238,111 @@ TEST_CASE("a data plane that began anew ends what was open, and the moments befo
   CHECK(history.words(history.ask(at(11, 30))) == "none");
 }
 
+TEST_CASE("that a data plane began anew is known though the agent that began it died before it wrote",
+          "[LOG-3][LOG-6]") {
+  const bool is_behind = GENERATE(false, true);
+  INFO("the clock is behind: " << is_behind);
+  HistoryWorld history;
+  history.store->follow(1, history.clock.realtime(), false);
+  history.started();
+  history.wait_until(at(9, 59));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.wait_until(at(10));
+  history.store->work();
+  history.store.reset();
+
+  const WallTime began = is_behind ? at(9, 30) : at(10, 30);
+  history.clock.set_realtime(began);
+  history.open();
+  history.store->follow(2, began, false);
+  history.started();
+  history.store.reset();  // killed: nothing of it was written
+  history.clock.advance(5min);
+  history.open();
+  history.store->follow(2, began, true);
+  history.started();
+  history.store->hold(HistoryWorld::block("100.64.0.2", 2048), began + 1min);
+  history.write();
+  history.open();
+  history.store->follow(2, began, true);  // and that is all
+  history.started();
+  history.wait_until(at(12));
+  history.write();
+
+  const Findings before = history.ask(at(9, 59, 30));
+  CHECK(history.words(before) == "unique 100.64.0.1");
+  CHECK(before.candidates[0].end_unrecorded);
+  CHECK(history.words(history.ask(at(11))) == "none");
+  CHECK(history.words(history.ask(at(11), 2100)) == "unique 100.64.0.2");
+  CHECK(history.words(history.ask(began + 2min, 2100)) == "unique 100.64.0.2");
+  CHECK(history.store->history_figures().gaps == 1);
+}
+
+TEST_CASE("a machine that comes up in 1970 and is put right makes the moment in between uncertain, not all the years",
+          "[LOG-2][LOG-4]") {
+  const bool is_restarted = GENERATE(false, true);
+  INFO("the agent is restarted in between: " << is_restarted);
+  HistoryWorld history;
+  history.started(false);
+  history.wait_until(at(9));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.wait_until(at(9, 30));
+  history.tell(HistoryWorld::released(HistoryWorld::block("100.64.0.1"), at(9)));
+  history.wait_until(at(10));
+  history.tell(HistoryWorld::block("100.64.0.2"));
+  history.write();
+  history.wait_until(at(11));
+  history.store->work();
+  history.store.reset();
+
+  history.clock.set_realtime(WallTime(20s));
+  history.open();
+  history.started(false);
+  history.clock.advance(30s);
+  history.tell(HistoryWorld::block("100.64.0.3", 2048));
+  history.write();
+  if (is_restarted) {
+    const auto offset = history.store->clock_offset();
+    history.open();
+    history.store->expect_clock(*offset);
+    history.started();
+    history.write();
+  }
+  history.clock.advance(30s);
+  history.clock.set_realtime(at(12));
+  history.tell(HistoryWorld::block("100.64.0.4"));
+  history.wait_until(at(13));
+  history.write();
+
+  for (const bool again : {false, true}) {
+    INFO("asked after a restart: " << again);
+    if (again) history.open();
+    CHECK(history.words(history.ask(at(9, 15))) == "unique 100.64.0.1");
+    CHECK(history.words(history.ask(at(9, 45))) == "none");
+    CHECK(history.words(history.ask(at(10, 30))) == "unique 100.64.0.2");
+    CHECK(history.words(history.ask(at(12, 30))) == "unique 100.64.0.4");
+    CHECK(history.words(history.ask(at(12, 30), 2100)) == "unique 100.64.0.3");
+    if (!is_restarted) CHECK(history.words(history.ask(at(11, 30))) == "unknown");  // when did it go down?
+  }
+}
+
+TEST_CASE("a data plane that begins anew on another day ends what is open in a file that is not closed", "[LOG-3]") {
+  HistoryWorld history;
+  history.started();
+  history.wait_until(at(23, 50));
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.wait_until(at(0, 10, 0, 2));
+  history.open();
+  history.started(false);
+  history.wait_until(at(0, 20, 0, 2));
+  history.write();  // and the day before is not closed yet
+  CHECK(history.words(history.ask(at(0, 15, 0, 2))) == "none");
+  history.settle();
+  CHECK(history.words(history.ask(at(0, 15, 0, 2))) == "none");
+}
+
 TEST_CASE("a block whose assignment was missed is recorded when the data plane says that it is held", "[LOG-6]") {
   HistoryWorld history;
   history.started();
@@ -299,6 +404,108 @@ TEST_CASE("a page that is damaged is said to be, and is never read as leases", "
   CHECK_FALSE(found.covered);
 }
 
+// Changes a file behind the back of whoever wrote it, as a disk may.
+void spoil(const std::filesystem::path& file, const std::string& sql) {
+  Database database = Database::open(file, Database::Use::kWrite).value();
+  INFO(sql);
+  REQUIRE(database.run(sql.c_str()));
+}
+
+TEST_CASE("a name, a shape or any other small row that is damaged is never read as if it were whole", "[LOG-12]") {
+  const std::string spoiled = GENERATE(
+      as<std::string>(), "UPDATE pool SET name = 'residentiam'", "UPDATE pool SET prefix_length = 24",
+      "UPDATE pool SET id = 7", "DELETE FROM pool", "INSERT INTO pool VALUES(9, 'x', 32)",
+      // the last port of the shape: 65535 becomes 65407
+      "UPDATE space SET shape = CAST(substr(shape, 1, 6) || x'FF' || substr(shape, 8) AS BLOB) WHERE id >= 256",
+      "DELETE FROM space WHERE id < 256", "UPDATE run SET state = 2", "UPDATE run SET level = level + 1",
+      "DELETE FROM run", "UPDATE epoch SET from_us = from_us + 1", "DELETE FROM epoch", "DELETE FROM checksum",
+      "UPDATE checksum SET sum = sum + 1 WHERE of_table = 'space'", "DELETE FROM reset",
+      "UPDATE about SET value = value + 1 WHERE name = 'made_us'", "UPDATE page SET key = key - 1");
+  HistoryWorld history;
+  history.started(false);
+  const PortBlockAssigned block = HistoryWorld::block("100.64.0.1");
+  history.store->begin_epoch(Epoch{}, history.clock.realtime(), history.clock.realtime());
+  history.tell(MappingCreated{.pool = "residential",
+                              .subscriber = Prefix(ip("100.64.0.2"), 32),
+                              .protocol = 6,
+                              .internal = {ip("100.64.0.2"), 5'000},
+                              .external = {ip("203.0.113.5"), 9'000},
+                              .destination = std::nullopt});
+  history.wait_until(at(8, 30));
+  history.store->begin_anew(history.clock.realtime());
+  history.wait_until(at(9));
+  history.tell(block);
+  history.write();
+  history.wait_until(at(10));
+  REQUIRE(history.words(history.ask(at(9, 30))) == "unique 100.64.0.1");
+  spoil(files_in(history.history(), ".sqlite").front(), spoiled);
+
+  const Findings found = history.ask(at(9, 30));
+  CHECK(history.words(found) == "unknown");
+  REQUIRE(found.not_covered.size() == 1);
+  INFO(found.not_covered[0].reason);
+  if (spoiled.find("page") != spoiled.npos) return;  // pages are looked at when they are asked for
+  history.open();
+  CHECK(history.store->history_figures().files_set_aside == 1);
+  CHECK(history.words(history.ask(at(9, 30))) == "unknown");
+}
+
+TEST_CASE("what was not covered is not forgotten by a row that is damaged, in any day's file", "[LOG-12]") {
+  const std::string spoiled = GENERATE(as<std::string>(), "UPDATE gap SET to_us = from_us", "DELETE FROM gap",
+                                       "DELETE FROM clock_step", "UPDATE clock_step SET to_us = to_us - 1000000");
+  HistoryWorld history;
+  history.started();
+  history.wait_until(at(9));
+  history.tell(AgentStopped{"SIGTERM"});
+  history.write();
+  history.clock.advance(1h);
+  history.tell(Gap{5, 7, "lost"});
+  history.clock.set_realtime(history.clock.realtime() - 10min);
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  for (int day = 2; day <= 4; ++day) {
+    history.wait_until(at(9, 0, 0, day));
+    history.tell(HistoryWorld::block("100.64.0.2", 4096));
+    history.write();
+    history.settle();
+  }
+  history.store.reset();
+  spoil(files_in(history.history(), ".sqlite").front(), spoiled);
+  history.open();
+  CHECK(history.store->history_figures().files_set_aside == 1);
+  CHECK(history.words(history.ask(at(9, 30))) == "unknown");
+}
+
+TEST_CASE("files of the schema before are read, and one that is written on gets its checksums", "[LOG-12]") {
+  HistoryWorld history;
+  history.started();
+  history.tell(HistoryWorld::block("100.64.0.1"));
+  history.write();
+  history.settle();
+  history.store.reset();
+  const auto first = files_in(history.history(), ".sqlite").front();
+  spoil(first, "DROP TABLE checksum; UPDATE about SET value = 1 WHERE name = 'schema'");
+  history.open();
+  CHECK(history.words(history.ask(at(8, 0, 10))) == "unique 100.64.0.1");
+  history.started();
+  history.write();
+  CHECK(history.words(history.ask(at(8, 0, 10))) == "unique 100.64.0.1");
+  spoil(first, "UPDATE pool SET name = 'x'");
+  CHECK(history.words(history.ask(at(8, 0, 10))) == "unknown");
+}
+
+TEST_CASE("the history of a newer agent is refused and left alone, not taken for damage") {
+  HistoryWorld history;
+  history.started();
+  history.write();
+  history.store.reset();
+  spoil(files_in(history.history(), ".sqlite").front(), "UPDATE about SET value = 99 WHERE name = 'schema'");
+  const auto refused = HistoryStore::open({history.history(), "cgn1", history.retention}, history.clock);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.find("a newer apnatd") != std::string::npos);
+  CHECK(files_in(history.history(), ".sqlite").size() == 1);
+}
+
 TEST_CASE("what the disk refuses is held, told, and written once it has room", "[LOG-6]") {
   if (::geteuid() != 0) return;
   TempFolder small;
@@ -319,12 +526,18 @@ TEST_CASE("what the disk refuses is held, told, and written once it has room", "
     CHECK(refused.error().code == ENOSPC);
     CHECK_FALSE(store->figures().error.empty());
     CHECK(store->figures().waiting == 20'000);
+    CHECK(store->figures().oldest_waiting == at(9));
+    CHECK(store->figures().errors == 1);
+    REQUIRE_FALSE(store->flush());
+    CHECK(store->history_figures().writing.errors == 2);
+    CHECK(store->history_figures().writing.retries == 1);
     CHECK(store->room() == 0);
     CHECK_FALSE(store->accept(Event{20'001, at(9), 0, numbered_block(1)}));  // the ring keeps it
     std::filesystem::remove(ballast);
     REQUIRE(store->flush());
     CHECK(store->figures().error.empty());
     CHECK(store->figures().waiting == 0);
+    CHECK(store->figures().oldest_waiting == WallTime{});
     clock.advance(2h);
     Archive archive;
     for (int i : {0, 1, 4'321, 4'999}) {

@@ -59,13 +59,13 @@ bool FileSink::accept(const Event& event) {
   if (queue_.room() == 0) return false;
   encoded_.payload.clear();
   settings_.encoder(event, settings_.node, encoded_);
-  return queue_.add(encoded_.payload);
+  return queue_.add(encoded_.payload, event.time);
 }
 
 Result<void> FileSink::flush() {
   auto written = write_waiting();
   if (written) written = rotate_if_large();
-  error_ = written ? "" : written.error().text;
+  attempts_.note(written);
   return written;
 }
 
@@ -96,7 +96,13 @@ Result<void> FileSink::rotate_if_large() {
 }
 
 SinkFigures FileSink::figures() const {
-  return {"file " + settings_.path.string(), queue_.written(), queue_.lines(), error_};
+  return {.name = "file " + settings_.path.string(),
+          .written = queue_.written(),
+          .waiting = queue_.lines(),
+          .error = attempts_.error,
+          .oldest_waiting = queue_.oldest(),
+          .retries = attempts_.retries,
+          .errors = attempts_.errors};
 }
 
 }  // namespace apnat

@@ -45,7 +45,7 @@ class FileSink final : public Sink {
   UniqueFd file_;
   bool ends_in_half_a_line_ = false;
   LineQueue queue_;
-  std::string error_;
+  Attempts attempts_;
 };
 
 }  // namespace apnat

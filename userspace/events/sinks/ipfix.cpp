@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 
 namespace apnat {
@@ -226,6 +227,12 @@ std::string begun_message(std::uint32_t export_time, std::uint32_t sequence, std
 
 std::uint32_t ipfix_pool_id(std::string_view pool) {
   return static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(pool.data()), pool.size()));
+}
+
+std::uint32_t ipfix_domain_of(std::string_view node) {
+  const auto of_name =
+      static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(node.data()), node.size()));
+  return std::max<std::uint32_t>(1, of_name);
 }
 
 Encoder ipfix_encoder() {

@@ -19,6 +19,10 @@ Encoder ipfix_encoder();
 // The number by which a pool goes in natPoolId; an option record gives its name.
 std::uint32_t ipfix_pool_id(std::string_view pool);
 
+// A gateway's observation domain (RFC 8158 section 5.1), unless the operator counts himself: made of its name, never 0,
+// which means the whole of a device.
+std::uint32_t ipfix_domain_of(std::string_view node);
+
 // Builds messages out of records, for one transport session: its own sequence, its own knowledge of what was announced.
 class IpfixMessages {
  public:

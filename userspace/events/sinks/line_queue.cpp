@@ -5,10 +5,11 @@
 
 namespace apnat {
 
-bool LineQueue::add(std::string_view line) {
+bool LineQueue::add(std::string_view line, WallTime happened) {
   if (room() == 0) return false;
   bytes_ += line;
   bytes_ += '\n';
+  happened_.push_back(happened);
   ++lines_;
   return true;
 }
@@ -28,6 +29,7 @@ Result<void> LineQueue::drain(const Write& write) {
     sent_of_line_ = last_end == chunk.npos ? sent_of_line_ + chunk.size() : chunk.size() - last_end - 1;
   }
   bytes_.clear();
+  happened_.clear();
   sent_ = 0;
   return {};
 }

@@ -67,16 +67,16 @@ bool SpooledSink::accept(const Event& event) {
     pending_.emplace_back();
   }
   pending_.back().add({event.seq, event.time.time_since_epoch().count(), encoded_.key, encoded_.payload});
-  ++pending_records_;
+  if (pending_records_++ == 0) pending_since_ = event.time;
   return true;
 }
 
 Result<void> SpooledSink::flush() {
-  auto appended = append_pending();
-  note_figures(appended);
+  appended_ = append_pending();
+  note_figures(appended_);
   // Who chose to lose events rather than to stop is not stopped; the figures say what is wrong.
   if (settings_.lose_when_full) return {};
-  return appended;
+  return appended_;
 }
 
 Result<void> SpooledSink::append_pending() {
@@ -106,12 +106,19 @@ void SpooledSink::note_figures(const Result<void>& appended) {
   std::lock_guard lock(mutex_);
   figures_ = {.name = settings_.name,
               .written = delivered_,
-              .waiting = spool.waiting + pending_records_,
+              .waiting = spool.waiting,
               .error = appended ? error_ : appended.error().text,
               .oldest_waiting = WallTime(std::chrono::nanoseconds(spool.oldest_time_ns)),
               .retries = retries_,
               .errors = errors_,
               .spool_bytes = spool.bytes};
+}
+
+SinkFigures SpooledSink::figures() const {
+  SinkFigures figures = figures_;
+  if (figures.waiting == 0 && pending_records_ > 0) figures.oldest_waiting = pending_since_;
+  figures.waiting += pending_records_;
+  return figures;
 }
 
 // ---- the sink's thread --------------------------------------------------------------------------------------------

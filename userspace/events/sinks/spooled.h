@@ -37,7 +37,8 @@ class SpooledSink final : public Sink {
   Result<void> flush() override;
   std::size_t room() const override;
   void rename(const std::string& node) override { settings_.node = node; }
-  SinkFigures figures() const override { return figures_; }
+  SinkFigures figures() const override;
+  void look() override { note_figures(appended_); }
 
  private:
   static constexpr std::size_t kMostPending = 64 * 1024;
@@ -66,8 +67,10 @@ class SpooledSink final : public Sink {
   Encoded encoded_;
   std::deque<SpoolBatch> pending_;
   std::size_t pending_records_ = 0;
+  WallTime pending_since_{};  // when the event happened that pending_ began with
+  Result<void> appended_;     // the last attempt
   // Answers are made in a child of the agent, where another thread's lock would never be given back: figures() only
-  // reads this, and flush() renews it.
+  // reads this, and flush() renews it. Of the spool and what comes after it; figures() adds what is pending.
   SinkFigures figures_;
 
   // The sink's thread.

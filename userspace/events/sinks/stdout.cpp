@@ -24,13 +24,23 @@ bool StdoutSink::accept(const Event& event) {
   if (queue_.room() == 0) return false;
   encoded_.payload.clear();
   encoder_(event, node_, encoded_);
-  return queue_.add(encoded_.payload);
+  return queue_.add(encoded_.payload, event.time);
 }
 
 Result<void> StdoutSink::flush() {
   auto drained = queue_.drain([this](std::string_view bytes) { return write_if_it_can(fd_, bytes); });
-  error_ = drained ? "" : drained.error().text;
+  attempts_.note(drained);
   return drained;
+}
+
+SinkFigures StdoutSink::figures() const {
+  return {.name = "stdout",
+          .written = queue_.written(),
+          .waiting = queue_.lines(),
+          .error = attempts_.error,
+          .oldest_waiting = queue_.oldest(),
+          .retries = attempts_.retries,
+          .errors = attempts_.errors};
 }
 
 }  // namespace apnat

@@ -19,7 +19,7 @@ class StdoutSink final : public Sink {
   Result<void> flush() override;
   std::size_t room() const override { return queue_.room(); }
   void rename(const std::string& node) override { node_ = node; }
-  SinkFigures figures() const override { return {"stdout", queue_.written(), queue_.lines(), error_}; }
+  SinkFigures figures() const override;
 
  private:
   std::string node_;
@@ -27,7 +27,7 @@ class StdoutSink final : public Sink {
   Encoded encoded_;
   int fd_;
   LineQueue queue_;
-  std::string error_;
+  Attempts attempts_;
 };
 
 }  // namespace apnat
