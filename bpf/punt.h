@@ -88,7 +88,7 @@ step_inline __u64 first_buffer(struct xdp_md *ctx)
 	return bytes;
 }
 
-step_inline int is_in_several_buffers(struct xdp_md *ctx)
+step_inline int has_several_buffers(struct xdp_md *ctx)
 {
 	return bpf_xdp_get_buff_len(ctx) > first_buffer(ctx);
 }
@@ -99,7 +99,7 @@ step_inline int punt(struct translation *t, struct xdp_md *ctx, enum verdict *ve
 	const struct interface *device = find_interface(NULL, ctx->ingress_ifindex);
 	__u32 queue = ctx->rx_queue_index, socket;
 
-	if (!options.punt_several_buffers && is_in_several_buffers(ctx)) {
+	if (!options.punt_several_buffers && has_several_buffers(ctx)) {
 		*verdict = VERDICT_SLOW_PATH_TOO_LARGE;
 		return XDP_DROP;
 	}
@@ -163,7 +163,7 @@ step_inline int refuse(struct translation *t, struct xdp_md *ctx, enum verdict v
 
 	if (!may_tell_refusal(t->now, verdict))
 		return XDP_DROP;
-	if (!options.punt_several_buffers && is_in_several_buffers(ctx) &&
+	if (!options.punt_several_buffers && has_several_buffers(ctx) &&
 	    bpf_xdp_adjust_tail(ctx, (int)first_buffer(ctx) - (int)bpf_xdp_get_buff_len(ctx)))
 		return XDP_DROP;
 	return punt(t, ctx, &ignored);

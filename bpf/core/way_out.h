@@ -25,6 +25,15 @@ step_inline enum verdict verdict_forwarded(const struct translation *t)
 	return t->direction == DIRECTION_OUTBOUND ? VERDICT_TRANSLATED_OUTBOUND : VERDICT_TRANSLATED_INBOUND;
 }
 
+/* The slow path cuts a datagram to frames of one buffer. */
+step_inline int is_in_several_buffers(const struct translation *t)
+{
+	__u32 length = NETWORK16(t->ip->tot_len);
+
+	keep_order(length); /* the verifier of 6.1 knows no bound of what was swapped, and the compiler one too many */
+	return !the_options(t->world)->slow_path && (void *)t->ip + (length & 0xffff) > t->data_end;
+}
+
 /* How this packet ends, given its mapping: never VERDICT_CONTINUE. */
 step_inline enum verdict find_way_out(struct translation *t)
 {
@@ -56,7 +65,10 @@ step_inline enum verdict find_way_out(struct translation *t)
 		return VERDICT_NO_ROUTE;
 	}
 	egress = find_interface(t->world, t->route.egress_ifindex);
-	if (!egress || !(egress->flags & INTERFACE_EGRESS))
+	if (!egress)
+		return VERDICT_EGRESS_BY_KERNEL;
+	if ((egress->flags & (INTERFACE_EGRESS | INTERFACE_ONE_BUFFER)) != INTERFACE_EGRESS &&
+	    (!(egress->flags & INTERFACE_EGRESS) || is_in_several_buffers(t)))
 		return VERDICT_EGRESS_BY_KERNEL;
 	return verdict_forwarded(t);
 }

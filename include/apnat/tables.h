@@ -286,6 +286,7 @@ enum {
 	INTERFACE_INTERNAL = 0x1,
 	INTERFACE_EXTERNAL = 0x2,	/* both: one-armed */
 	INTERFACE_EGRESS = 0x4,		/* packets may be redirected out of here */
+	INTERFACE_ONE_BUFFER = 0x8,	/* but only those that lie in one buffer: the kernel loses others unsaid */
 };
 
 /* Table `interfaces`, index ifindex. */

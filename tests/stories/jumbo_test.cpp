@@ -52,3 +52,17 @@ TEST_CASE("the length of a jumbo frame is measured over all its buffers", "[SEC-
   trailed.resize(trailed.size() + 4);  // padding behind the datagram
   CHECK(nat->frame(nat->world().inside_ifindex(), trailed) == VERDICT_TRANSLATED_OUTBOUND);
 }
+
+TEST_CASE("a frame of several buffers is left to the kernel, translated, where the way out takes but one",
+          "[rfc1812]") {
+  auto nat = on_wide_links("kernel");
+  struct interface row{};
+  row.flags = INTERFACE_EXTERNAL | INTERFACE_EGRESS | INTERFACE_ONE_BUFFER;
+  row.redirect_ifindex = nat->world().outside_ifindex();
+  nat->world().put_interface(row.redirect_ifindex, row);
+  const auto large = nat->outbound(Ipv4{.source = kS1, .destination = kR1} / Udp{.source = 5000, .destination = 53} /
+                                   Data(std::size_t{8000}));
+  CHECK(large == VERDICT_EGRESS_BY_KERNEL);
+  CHECK(large.packet.source() == kX);
+  CHECK(nat->outbound(udp(kS1, 5000, kR1, 53)) == VERDICT_TRANSLATED_OUTBOUND);
+}

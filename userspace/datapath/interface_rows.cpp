@@ -51,8 +51,9 @@ class Builder {
 
   Result<void> add(const Stack& stack, const PlannedInterface& planned) {
     struct interface row = row_of(stack);
-    row.flags = static_cast<__u8>((planned.internal ? INTERFACE_INTERNAL : 0) |
-                                  (planned.external ? INTERFACE_EXTERNAL : 0) | INTERFACE_EGRESS);
+    row.flags =
+        static_cast<__u8>((planned.internal ? INTERFACE_INTERNAL : 0) | (planned.external ? INTERFACE_EXTERNAL : 0) |
+                          INTERFACE_EGRESS | (stack.levels.back()->sends_several_buffers ? 0 : INTERFACE_ONE_BUFFER));
     TRY_VOID(put(*stack.levels.front(), row));
     for (std::size_t level = 0; level + 1 < stack.levels.size(); ++level) {
       TRY_VOID(link(*stack.levels[level], *stack.levels[level + 1], stack, level + 1));

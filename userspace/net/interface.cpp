@@ -16,8 +16,10 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <set>
 
 #include "base/unique_fd.h"
+#include "net/xdp_features.h"
 
 namespace apnat {
 namespace {
@@ -133,6 +135,8 @@ Result<std::vector<NetworkInterface>> network_interfaces() {
   for (nl_object* object = nl_cache_get_first(links); object; object = nl_cache_get_next(object)) {
     all.push_back(interface_of(reinterpret_cast<rtnl_link*>(object)));
   }
+  const std::set<std::uint32_t> sending = devices_sending_several_buffers();
+  for (NetworkInterface& interface : all) interface.sends_several_buffers = sending.contains(interface.ifindex);
   std::ranges::sort(all, {}, &NetworkInterface::ifindex);
   return all;
 }

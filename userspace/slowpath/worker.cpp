@@ -198,10 +198,7 @@ void SlowPathWorker::finish(const Original& original) {
 void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
   const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
   const enum fate fate = core_fate(verdict);
-  if (original.is_cut_short && !error_of(verdict)) {
-    ++counters_.malformed;
-    return;
-  }
+  if (original.is_cut_short && !error_of(verdict)) return tell_too_big(original, translated);
   if (fate == FATE_FORWARD) return send(original, translated);
   if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
   if (const auto error = error_of(verdict)) {
@@ -209,6 +206,16 @@ void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Tr
   }
   if (fate != FATE_PASS) return;
   ++(kernel_.deliver(original.frame) ? counters_.to_gateway : counters_.send_failed);
+}
+
+// The program holds no length against the MTU here; of what was cut short nothing else can be wrong.
+void SlowPathWorker::tell_too_big(const Original& original, const SlowPathProgram::Translated& translated) {
+  const slow_path_answer& answer = translated.answer;
+  if (answer.mtu == 0 || translated.frame.size() <= answer.mtu + answer.network_offset) {
+    ++counters_.malformed;
+    return;
+  }
+  tell_sender(IcmpError::kFragmentationNeeded, original, answer.interface_ifindex, answer.mtu);
 }
 
 XskRing* SlowPathWorker::ring_of(std::uint32_t device, std::uint32_t queue) const {

@@ -74,6 +74,7 @@ class SlowPathWorker {
   bool answer_cut_short(Bytes frame, const Arrival& arrival);
   Bytes as_in_pieces(const Original& original);
   void dispose(const Original& original, const SlowPathProgram::Translated& translated);
+  void tell_too_big(const Original& original, const SlowPathProgram::Translated& translated);
   void send(const Original& original, const SlowPathProgram::Translated& translated);
   void send_by_kernel(const Original& original, const SlowPathProgram::Translated& translated);
   void tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu);

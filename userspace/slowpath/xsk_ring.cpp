@@ -107,18 +107,15 @@ void XskRing::give_back(std::uint32_t count) {
   if (xsk_ring_prod__needs_wakeup(&fill_)) ::recvfrom(fd(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
 }
 
-std::uint32_t XskRing::punted_so_far() const {
-  xsk_backlog* backlog = backlog_.load(std::memory_order_acquire);
-  return backlog ? std::atomic_ref(backlog->punted).load() : 0;
-}
-
-// With the ring empty nothing of `all_of` waits, whatever the counts say: what the ring had no room for was counted as
-// punted. Not of what has been punted by now: this thread may have stood still since it looked.
-void XskRing::note_taken(std::uint32_t count, std::optional<std::uint32_t> all_of) const {
+// With the ring empty nothing waits, whatever the counts say: what the ring had no room for was counted as punted. A
+// batch that was not full says nothing of that: libxdp looks at its own copy of the ring's end first. And what was
+// punted is read before the look, because this thread may stand still after it.
+void XskRing::note_taken(std::uint32_t count) {
   xsk_backlog* backlog = backlog_.load(std::memory_order_acquire);
   if (!backlog) return;
+  const std::uint32_t punted = std::atomic_ref(backlog->punted).load();
   const std::atomic_ref taken(backlog->taken);
-  taken.store(all_of.value_or(taken.load() + count), std::memory_order_relaxed);
+  taken.store(xsk_cons_nb_avail(&rx_, 1) == 0 ? punted : taken.load() + count, std::memory_order_relaxed);
 }
 
 void XskRing::reclaim() {

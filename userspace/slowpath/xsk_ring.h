@@ -51,7 +51,6 @@ class XskRing {
   template <typename Each>
   std::size_t receive(std::uint32_t at_most, Each each) {
     std::uint32_t index = 0;
-    const std::uint32_t punted = punted_so_far();  // before the look: what comes after it is not taken
     const std::uint32_t count = xsk_ring_cons__peek(&rx_, at_most, &index);
     std::size_t frames = 0;
     for (std::uint32_t n = 0; n < count; ++n) {
@@ -60,7 +59,7 @@ class XskRing {
       if (const Bytes frame = join(*piece); !frame.empty()) each(frame), ++frames;
     }
     if (count) give_back(count);
-    note_taken(count, count < at_most ? std::optional(punted) : std::nullopt);
+    note_taken(count);
     return frames;
   }
 
@@ -76,8 +75,7 @@ class XskRing {
   XskRing() = default;
   Bytes join(const xdp_desc& piece);
   void give_back(std::uint32_t count);
-  std::uint32_t punted_so_far() const;
-  void note_taken(std::uint32_t count, std::optional<std::uint32_t> all_of) const;
+  void note_taken(std::uint32_t count);
   bool is_refusing_nonsense() const;
   void reclaim();
   std::uint8_t* at(std::uint64_t address) const { return static_cast<std::uint8_t*>(area_) + address; }

@@ -13,6 +13,7 @@ NetworkInterface device(std::uint32_t ifindex, const std::string& name) {
   interface.ifindex = ifindex;
   interface.name = name;
   interface.ethernet = true;
+  interface.sends_several_buffers = true;
   interface.mac = {2, 0, 0, 0, 0, static_cast<std::uint8_t>(ifindex)};
   return interface;
 }
@@ -44,6 +45,13 @@ TEST_CASE("one arm is internal and external at once", "[interfaces]") {
   CHECK(row.vlan_depth == 0);
   CHECK(rows.devices == std::map<std::uint32_t, std::string>{{2, "eth0"}});
   CHECK(rows.members.empty());
+}
+
+TEST_CASE("what the device below cannot send, its VLANs cannot either", "[interfaces]") {
+  NetworkInterface small = device(2, "eth0");
+  small.sends_several_buffers = false;
+  const auto rows = must_build({{.name = "eth0.8", .external = true}}, {small, vlan(7, "eth0.8", 2, 8)});
+  CHECK(rows.interfaces.at(7).flags == (INTERFACE_EXTERNAL | INTERFACE_EGRESS | INTERFACE_ONE_BUFFER));
 }
 
 TEST_CASE("two tags lead down to the device, outer first", "[interfaces]") {
