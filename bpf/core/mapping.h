@@ -204,7 +204,7 @@ step_inline int put_in_place_of(struct mapping *mapping, __u64 old, const struct
 	return __sync_bool_compare_and_swap(&mapping->key, old, place->key);
 }
 
-/* Where mappings are recorded the slot is only chosen here: put_on_record() puts the key there once the record, and
+/* Where mappings are recorded the slot is only chosen here: announce_and_put() puts the key there once the record, and
  * the end of an expired mapping before it, have been told. The subscriber's lock keeps the slot ours. */
 step_inline int claim_slot(struct place *place, const struct pool *pool, struct mapping *mapping)
 {
@@ -350,6 +350,18 @@ step_inline int is_over_rate(const struct place *place, const struct pool *pool,
 	return 0;
 }
 
+/* When the mapping at place->slot was made; NULL: its pool has no such table. */
+step_inline __u64 *find_creation_at(const struct place *place)
+{
+	struct creation_set *created = find_creation_set(place->world, place->tables,
+							 row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
+
+	if (!created)
+		return NULL;
+	keep_order(created);
+	return &created->created_at_ns[place->slot & (SET_SLOTS - 1)];
+}
+
 /* What a mapping's record says, begin or end. `key`: of the mapping, whether it stands yet or not. NULL: a table is
  * missing. */
 step_inline struct assignment_record *describe_mapping(struct place *place, const struct pool *pool, __u64 key)
@@ -374,26 +386,24 @@ step_inline struct assignment_record *describe_mapping(struct place *place, cons
 /* The end of the expired mapping at place->slot. 0: must be recorded, and there is no place. */
 step_apart int announce_end(struct place *place)
 {
-	const struct creation_set *created;
 	struct assignment_record *what;
 	const struct pool *pool;
+	const __u64 *created_at;
 
 	if (!place)
 		return 0;
 	pool = find_pool(place->world, place->pool_index);
-	created = find_creation_set(place->world, place->tables,
-				    row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
-	if (!pool || !created)
+	created_at = find_creation_at(place);
+	if (!pool || !created_at)
 		return 0;
-	keep_order(created);
 	/* Older than its pool's log: it was never told of, so its end is not either. */
-	if (!created->created_at_ns[place->slot & (SET_SLOTS - 1)])
+	if (!*created_at)
 		return 1;
 	what = describe_mapping(place, pool, place->ending);
 	if (!what)
 		return 0;
 	what->type = EVENT_MAPPING_DELETED;
-	what->created_at_ns = created->created_at_ns[place->slot & (SET_SLOTS - 1)];
+	what->created_at_ns = *created_at;
 	return announce(what) || pool->flags & POOL_CONTINUE_UNLOGGED;
 }
 
@@ -402,20 +412,18 @@ step_apart int announce_end(struct place *place)
 step_apart int announce_and_put(struct place *place)
 {
 	struct assignment_record *what;
-	struct creation_set *created;
 	struct mapping *mapping;
 	const struct pool *pool;
+	__u64 *created_at;
 	int told;
 
 	if (!place)
 		return VERDICT_TABLE_MISSING;
 	pool = find_pool(place->world, place->pool_index);
 	mapping = find_mapping_at(place->world, place->tables, place->class, place->slot);
-	created = find_creation_set(place->world, place->tables,
-				    row_of_set(place->class, (__u32)place->slot / SET_SLOTS));
-	if (!pool || !mapping || !created)
+	created_at = find_creation_at(place);
+	if (!pool || !mapping || !created_at)
 		return VERDICT_TABLE_MISSING;
-	keep_order(created);
 	what = describe_mapping(place, pool, place->key);
 	if (!what)
 		return VERDICT_TABLE_MISSING;
@@ -428,7 +436,7 @@ step_apart int announce_and_put(struct place *place)
 	if (!told && !(pool->flags & POOL_CONTINUE_UNLOGGED))
 		return VERDICT_EVENT_RING_FULL;
 	if (put_in_place_of(mapping, place->ending, place) || put_in_place_of(mapping, 0, place)) {
-		created->created_at_ns[place->slot & (SET_SLOTS - 1)] = what->tai_ns;
+		*created_at = what->tai_ns;
 		return VERDICT_CONTINUE;
 	}
 	if (told) {
