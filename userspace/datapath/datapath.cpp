@@ -148,12 +148,9 @@ Result<SlowPathProgram> Datapath::slow_path_program() const {
 std::uint64_t Datapath::program_generation() const { return state_->generation; }
 std::vector<DeviceView> Datapath::devices() const { return state_->interfaces.devices(); }
 
-Result<std::uint32_t> Datapath::set_sockets(std::uint32_t device, std::span<const int> by_queue, std::uint32_t room) {
+Result<std::span<xsk_backlog>> Datapath::set_sockets(std::uint32_t device, std::span<const int> by_queue,
+                                                     std::uint32_t room) {
   return state_->interfaces.set_sockets(state_->tables, device, by_queue, room);
-}
-
-Result<Table<xsk_backlog>> Datapath::xsk_backlogs() const {
-  return Table<xsk_backlog>::map(state_->tables.xsk_backlogs_fd(), "xsk_backlogs", MAX_XSK_SOCKETS);
 }
 
 // ---- lists --------------------------------------------------------------------------------

@@ -182,10 +182,8 @@ class Datapath {
   std::uint64_t program_generation() const;
   std::vector<DeviceView> devices() const;
   // What comes in by `device` for the slow path goes to these AF_XDP sockets, one a receive queue, with so many buffers
-  // of room. Returns the first one's row of xsk_backlogs().
-  Result<std::uint32_t> set_sockets(std::uint32_t device, std::span<const int> by_queue, std::uint32_t room);
-  // The sockets' rows, for whoever reads them; good for longer than this object.
-  Result<Table<xsk_backlog>> xsk_backlogs() const;
+  // of room. Returns the row of each, for whoever reads it; theirs while this object lives.
+  Result<std::span<xsk_backlog>> set_sockets(std::uint32_t device, std::span<const int> by_queue, std::uint32_t room);
 
   // Lists call `each` until it returns false.
   void mappings(const Filter& filter, const std::function<bool(const MappingView&)>& each) const;

@@ -47,13 +47,14 @@ struct interface row_of(const Stack& stack) {
 
 class Builder {
  public:
-  explicit Builder(const InterfaceRows& before) : before_(before) {}
+  Builder(const std::set<std::uint32_t>& several_buffers, const InterfaceRows& before)
+      : several_buffers_(several_buffers), before_(before) {}
 
   Result<void> add(const Stack& stack, const PlannedInterface& planned) {
     struct interface row = row_of(stack);
-    row.flags =
-        static_cast<__u8>((planned.internal ? INTERFACE_INTERNAL : 0) | (planned.external ? INTERFACE_EXTERNAL : 0) |
-                          INTERFACE_EGRESS | (stack.levels.back()->sends_several_buffers ? 0 : INTERFACE_ONE_BUFFER));
+    row.flags = static_cast<__u8>((planned.internal ? INTERFACE_INTERNAL : 0) |
+                                  (planned.external ? INTERFACE_EXTERNAL : 0) | INTERFACE_EGRESS |
+                                  (several_buffers_.contains(row.redirect_ifindex) ? 0 : INTERFACE_ONE_BUFFER));
     TRY_VOID(put(*stack.levels.front(), row));
     for (std::size_t level = 0; level + 1 < stack.levels.size(); ++level) {
       TRY_VOID(link(*stack.levels[level], *stack.levels[level + 1], stack, level + 1));
@@ -106,6 +107,7 @@ class Builder {
     return fail(fmt::format("interface {}: more than {} devices have VLANs", device.name, +MAX_VLAN_TABLES));
   }
 
+  const std::set<std::uint32_t>& several_buffers_;
   const InterfaceRows& before_;
   InterfaceRows rows_;
 };
@@ -113,9 +115,10 @@ class Builder {
 }  // namespace
 
 Result<InterfaceRows> interface_rows(const std::vector<PlannedInterface>& planned,
-                                     const std::vector<NetworkInterface>& there, const InterfaceRows& before,
+                                     const std::vector<NetworkInterface>& there,
+                                     const std::set<std::uint32_t>& several_buffers, const InterfaceRows& before,
                                      std::vector<std::string>& missing) {
-  Builder builder(before);
+  Builder builder(several_buffers, before);
   for (const PlannedInterface& wanted : planned) {
     const NetworkInterface* found = find_interface(there, wanted.name);
     if (!found) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,11 @@ struct InterfaceRows {
   std::map<std::uint32_t, std::uint16_t> vlan_tables;    // device with sub-interfaces -> its table, from 1
 };
 
-// `before`: as they are now, so that a device keeps its VLAN table. Interfaces of the plan that do not exist (yet) are
-// left out and named in `missing`.
+// `several_buffers`: the devices that take redirected frames of more than one. `before`: as they are now, so that a
+// device keeps its VLAN table. Interfaces of the plan that do not exist (yet) are left out and named in `missing`.
 Result<InterfaceRows> interface_rows(const std::vector<PlannedInterface>& planned,
-                                     const std::vector<NetworkInterface>& there, const InterfaceRows& before,
+                                     const std::vector<NetworkInterface>& there,
+                                     const std::set<std::uint32_t>& several_buffers, const InterfaceRows& before,
                                      std::vector<std::string>& missing);
 
 // The gateway's own addresses: those of its interfaces, their broadcasts too; not 127/8.

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/log.h"
+#include "net/xdp_features.h"
 
 namespace apnat {
 namespace {
@@ -62,7 +63,8 @@ Result<Interfaces> Interfaces::open(const Datapath::Tables& tables, Attacher att
 }
 
 Result<InterfaceRows> Interfaces::wanted_rows(const Plan& plan, std::vector<std::string>& missing) const {
-  InterfaceRows wanted = TRY(interface_rows(plan.interfaces, TRY(network_interfaces()), rows_, missing));
+  InterfaceRows wanted = TRY(
+      interface_rows(plan.interfaces, TRY(network_interfaces()), devices_sending_several_buffers(), rows_, missing));
   for (const auto& [device, sockets] : sockets_) {
     const auto row = wanted.interfaces.find(device);
     if (row == wanted.interfaces.end()) continue;
@@ -147,8 +149,8 @@ Result<std::uint32_t> Interfaces::free_places(std::uint32_t count) const {
 }
 
 // The sockets before the row that leads to them.
-Result<std::uint32_t> Interfaces::set_sockets(Datapath::Tables& tables, std::uint32_t device,
-                                              std::span<const int> by_queue, std::uint32_t room) {
+Result<std::span<xsk_backlog>> Interfaces::set_sockets(Datapath::Tables& tables, std::uint32_t device,
+                                                       std::span<const int> by_queue, std::uint32_t room) {
   const auto row = rows_.interfaces.find(device);
   if (row == rows_.interfaces.end()) return fail(fmt::format("interface {} is not one of the gateway's", device));
   const auto count = static_cast<std::uint16_t>(by_queue.size());
@@ -161,7 +163,7 @@ Result<std::uint32_t> Interfaces::set_sockets(Datapath::Tables& tables, std::uin
   row->second.first_xsk_socket = sockets.first;
   row->second.xsk_sockets = count;
   TRY_VOID(tables.put_interface(device, row->second));
-  return sockets.first;
+  return tables.xsk_backlogs().subspan(sockets.first, count);
 }
 
 std::vector<DeviceView> Interfaces::devices() const {

@@ -32,9 +32,9 @@ class Interfaces {
   Result<void> forget_routes(Datapath::Tables& tables);
 
   // From now on fragments that come in by `device` go to these sockets, one a receive queue, of so many buffers each.
-  // Those that were there before may be among them. Returns the first one's number.
-  Result<std::uint32_t> set_sockets(Datapath::Tables& tables, std::uint32_t device, std::span<const int> by_queue,
-                                    std::uint32_t room);
+  // Those that were there before may be among them. Returns their rows.
+  Result<std::span<xsk_backlog>> set_sockets(Datapath::Tables& tables, std::uint32_t device,
+                                             std::span<const int> by_queue, std::uint32_t room);
 
   std::vector<InterfaceView> views(const Plan& plan) const;
   std::vector<DeviceView> devices() const;

@@ -99,6 +99,7 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   forward_sets_ = TRY(map_pinned<forward_set>(pins, "forward_sets", FORWARD_SETS));
   ipv4_ids_ = TRY(map_pinned<ipv4_id_row>(pins, "ipv4_ids", IPV4_ID_ROWS));
   ipv4_id_laps_ = TRY(map_pinned<struct ipv4_id_laps>(pins, "ipv4_id_laps", IPV4_ID_ROWS));
+  xsk_backlogs_ = TRY(map_pinned<xsk_backlog>(pins, "xsk_backlogs", MAX_XSK_SOCKETS));
   in_place_ = TRY(map_pinned<tables_in_place>(pins, "tables_in_place", MAX_EXTERNAL_TABLES));
   node_ = TRY(map_pinned<node_state>(pins, "node_state", 1));
   roots_ = TRY(open_called<directory_root>(pins, "directory_roots", DIRECTORY_ROOTS));
@@ -111,8 +112,6 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   slow_path_question_ = TRY(open_pin(pins.map("slow_path_question")));
   slow_path_answer_ = TRY(open_pin(pins.map("slow_path_answer")));
   xsk_sockets_ = TRY(open_pin(pins.map("xsk_sockets")));
-  xsk_backlogs_fd_ = TRY(open_pin(pins.map("xsk_backlogs")));
-  xsk_backlogs_ = TRY(Table<xsk_backlog>::map(xsk_backlogs_fd_.get(), "xsk_backlogs", MAX_XSK_SOCKETS));
   events_ = TRY(open_pin(pins.map("events")));
   rows_ = Rows{.pools = pools_.rows(),
                .activity = activity_.rows(),
@@ -286,7 +285,7 @@ Result<void> Datapath::Tables::erase_tx_port(std::uint32_t ifindex) {
 }
 
 Result<void> Datapath::Tables::put_xsk_socket(std::uint32_t index, int socket, std::uint32_t room) {
-  xsk_backlog& backlog = xsk_backlogs_.rows()[index];
+  xsk_backlog& backlog = xsk_backlogs()[index];
   store(backlog.taken, load(backlog.punted));  // nothing waits
   store(backlog.room, room);
   if (::bpf_map_update_elem(xsk_sockets_.get(), &index, &socket, BPF_ANY) == 0) return {};

@@ -48,11 +48,12 @@ struct Datapath::Tables {
   // `room`: buffers its receive ring holds.
   Result<void> put_xsk_socket(std::uint32_t index, int socket, std::uint32_t room);
 
+  std::span<xsk_backlog> xsk_backlogs() const { return xsk_backlogs_.rows(); }  // index as the sockets
+
   int verdict_counters_fd() const { return verdict_counters_.get(); }
   int slow_path_counters_fd() const { return slow_path_counters_.get(); }
   int slow_path_question_fd() const { return slow_path_question_.get(); }
   int slow_path_answer_fd() const { return slow_path_answer_.get(); }
-  int xsk_backlogs_fd() const { return xsk_backlogs_fd_.get(); }
   int events_fd() const { return events_.get(); }
 
  private:
@@ -77,6 +78,7 @@ struct Datapath::Tables {
   Table<forward_set> forward_sets_;
   Table<ipv4_id_row> ipv4_ids_;
   Table<struct ipv4_id_laps> ipv4_id_laps_;
+  Table<xsk_backlog> xsk_backlogs_;
   Table<node_state> node_;
   Table<tables_in_place> in_place_;
   std::vector<Table<subscriber>> subscriber_tables_;
@@ -87,9 +89,7 @@ struct Datapath::Tables {
   CalledTable<vlan_member> vlan_members_;
   CalledTable<std::uint32_t> tx_ports_;
   UniqueFd mapping_outer_, block_outer_, creation_outer_, subscriber_outer_;
-  Table<xsk_backlog> xsk_backlogs_;
-  UniqueFd verdict_counters_, slow_path_counters_, slow_path_question_, slow_path_answer_, events_;
-  UniqueFd xsk_sockets_, xsk_backlogs_fd_;
+  UniqueFd verdict_counters_, slow_path_counters_, slow_path_question_, slow_path_answer_, xsk_sockets_, events_;
 
   Rows rows_;
   Directory directory_;

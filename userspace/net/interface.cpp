@@ -16,29 +16,24 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <set>
 
 #include "base/unique_fd.h"
-#include "net/xdp_features.h"
+#include "net/netlink.h"
 
 namespace apnat {
 namespace {
 
-struct FreeSocket {
-  void operator()(nl_sock* socket) const { nl_socket_free(socket); }
-};
 struct FreeCache {
   void operator()(nl_cache* cache) const { nl_cache_free(cache); }
 };
-using Socket = std::unique_ptr<nl_sock, FreeSocket>;
 using Cache = std::unique_ptr<nl_cache, FreeCache>;
 
 std::unexpected<Error> netlink_failure(std::string_view what, int error) {
   return fail(std::string(what) + ": " + nl_geterror(error));
 }
 
-Result<Socket> connected() {
-  Socket socket(nl_socket_alloc());
+Result<NetlinkSocket> connected() {
+  NetlinkSocket socket(nl_socket_alloc());
   if (!socket) return fail(ENOMEM, "make a netlink socket");
   if (int error = nl_connect(socket.get(), NETLINK_ROUTE)) return netlink_failure("connect to rtnetlink", error);
   return socket;
@@ -125,7 +120,7 @@ Result<std::uint32_t> ask_ethtool(int socket, std::string_view interface, std::u
 }  // namespace
 
 Result<std::vector<NetworkInterface>> network_interfaces() {
-  Socket socket = TRY(connected());
+  NetlinkSocket socket = TRY(connected());
   nl_cache* links = nullptr;
   if (int error = rtnl_link_alloc_cache(socket.get(), AF_UNSPEC, &links)) {
     return netlink_failure("list the interfaces", error);
@@ -135,8 +130,6 @@ Result<std::vector<NetworkInterface>> network_interfaces() {
   for (nl_object* object = nl_cache_get_first(links); object; object = nl_cache_get_next(object)) {
     all.push_back(interface_of(reinterpret_cast<rtnl_link*>(object)));
   }
-  const std::set<std::uint32_t> sending = devices_sending_several_buffers();
-  for (NetworkInterface& interface : all) interface.sends_several_buffers = sending.contains(interface.ifindex);
   std::ranges::sort(all, {}, &NetworkInterface::ifindex);
   return all;
 }
@@ -152,7 +145,7 @@ const NetworkInterface* find_interface(const std::vector<NetworkInterface>& all,
 }
 
 Result<std::vector<LocalAddress>> local_addresses() {
-  Socket socket = TRY(connected());
+  NetlinkSocket socket = TRY(connected());
   nl_cache* addresses = nullptr;
   if (int error = rtnl_addr_alloc_cache(socket.get(), &addresses)) {
     return netlink_failure("list the addresses", error);

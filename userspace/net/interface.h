@@ -29,7 +29,6 @@ struct NetworkInterface {
   bool carrier = false;   // and the link is there
   bool ethernet = false;  // has Ethernet headers
   bool loopback = false;
-  bool sends_several_buffers = false;  // takes redirected XDP frames of more than one buffer
   std::uint32_t mtu = 0;
   std::array<std::uint8_t, 6> mac{};
   std::optional<VlanTag> vlan;  // a VLAN sub-interface whose parent is in this namespace

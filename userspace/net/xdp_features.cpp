@@ -3,10 +3,11 @@
 
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
-#include <netlink/netlink.h>
 
 #include <array>
 #include <memory>
+
+#include "net/netlink.h"
 
 namespace apnat {
 namespace {
@@ -17,9 +18,6 @@ constexpr int kIfindex = 1;                         // NETDEV_A_DEV_IFINDEX
 constexpr int kXdpFeatures = 3;                     // NETDEV_A_DEV_XDP_FEATURES
 constexpr std::uint64_t kSendsSeveralBuffers = 64;  // NETDEV_XDP_ACT_NDO_XMIT_SG
 
-struct FreeSocket {
-  void operator()(nl_sock* socket) const { nl_socket_free(socket); }
-};
 struct FreeMessage {
   void operator()(nl_msg* message) const { nlmsg_free(message); }
 };
@@ -38,7 +36,7 @@ int note_device(nl_msg* message, void* found) {
 
 std::set<std::uint32_t> devices_sending_several_buffers() {
   std::set<std::uint32_t> found;
-  const std::unique_ptr<nl_sock, FreeSocket> socket(nl_socket_alloc());
+  const NetlinkSocket socket(nl_socket_alloc());
   if (!socket || genl_connect(socket.get()) != 0) return found;
   const int family = genl_ctrl_resolve(socket.get(), "netdev");
   const std::unique_ptr<nl_msg, FreeMessage> question(nlmsg_alloc());

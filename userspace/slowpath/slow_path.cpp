@@ -211,13 +211,10 @@ void SlowPath::keep_sockets(Datapath& datapath, Orders& orders) {
 }
 
 Result<void> SlowPath::place_sockets(Datapath& datapath, std::uint32_t device, std::span<const int> by_queue) {
-  if (backlogs_.rows().empty()) backlogs_ = TRY(datapath.xsk_backlogs());
   const auto ours = std::ranges::find(rings_, device, [](const auto& ring) { return ring->place().ifindex; });
   const std::uint32_t room = ours == rings_.end() ? 0 : (*ours)->place().frames;
-  const std::uint32_t first = TRY(datapath.set_sockets(device, by_queue, room));
-  for (std::size_t queue = 0; queue < by_queue.size(); ++queue) {
-    (*std::next(ours, static_cast<std::ptrdiff_t>(queue)))->tell_backlog(&backlogs_.rows()[first + queue]);
-  }
+  auto ring = ours;
+  for (xsk_backlog& backlog : TRY(datapath.set_sockets(device, by_queue, room))) (*ring++)->tell_backlog(&backlog);
   return {};
 }
 

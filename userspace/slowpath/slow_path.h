@@ -23,7 +23,7 @@ class SlowPath {
   ~SlowPath();  // stops it; what is being put together is lost
 
   // Devices come and go, programs are loaded anew, the configuration changes: about once a second, and after each
-  // change of plan, the thread gets what it has to know.
+  // change of plan, the thread gets what it has to know. `datapath` outlives this.
   void keep_up(Datapath& datapath, const Plan& plan);
 
   // What is to be told since the last call; none where the thread is just writing.
@@ -48,7 +48,6 @@ class SlowPath {
   bool drop_sockets(const std::vector<DeviceView>& devices);
   bool open_missing(const DeviceView& device, bool several_buffers, std::string& complaint);
 
-  Table<xsk_backlog> backlogs_;  // of the rings, so it goes last
   SystemClock clock_;
   SlowPathWorker worker_;  // the thread's
   UniqueFd wake_;

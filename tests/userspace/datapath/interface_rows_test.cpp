@@ -13,7 +13,6 @@ NetworkInterface device(std::uint32_t ifindex, const std::string& name) {
   interface.ifindex = ifindex;
   interface.name = name;
   interface.ethernet = true;
-  interface.sends_several_buffers = true;
   interface.mac = {2, 0, 0, 0, 0, static_cast<std::uint8_t>(ifindex)};
   return interface;
 }
@@ -26,9 +25,9 @@ NetworkInterface vlan(std::uint32_t ifindex, const std::string& name, std::uint3
 }
 
 InterfaceRows must_build(const std::vector<PlannedInterface>& planned, const std::vector<NetworkInterface>& there,
-                         const InterfaceRows& before = {}) {
+                         const InterfaceRows& before = {}, const std::set<std::uint32_t>& several_buffers = {2, 3}) {
   std::vector<std::string> missing;
-  auto rows = interface_rows(planned, there, before, missing);
+  auto rows = interface_rows(planned, there, several_buffers, before, missing);
   REQUIRE(rows);
   REQUIRE(missing.empty());
   return *rows;
@@ -48,9 +47,8 @@ TEST_CASE("one arm is internal and external at once", "[interfaces]") {
 }
 
 TEST_CASE("what the device below cannot send, its VLANs cannot either", "[interfaces]") {
-  NetworkInterface small = device(2, "eth0");
-  small.sends_several_buffers = false;
-  const auto rows = must_build({{.name = "eth0.8", .external = true}}, {small, vlan(7, "eth0.8", 2, 8)});
+  const auto rows =
+      must_build({{.name = "eth0.8", .external = true}}, {device(2, "eth0"), vlan(7, "eth0.8", 2, 8)}, {}, {});
   CHECK(rows.interfaces.at(7).flags == (INTERFACE_EXTERNAL | INTERFACE_EGRESS | INTERFACE_ONE_BUFFER));
 }
 
@@ -100,15 +98,15 @@ TEST_CASE("a device keeps its VLAN table when others come and go", "[interfaces]
 
 TEST_CASE("interfaces that cannot be served are refused, those that are missing are named", "[interfaces]") {
   std::vector<std::string> missing;
-  REQUIRE(interface_rows({{.name = "eth7", .internal = true}}, {device(2, "eth0")}, {}, missing));
+  REQUIRE(interface_rows({{.name = "eth7", .internal = true}}, {device(2, "eth0")}, {}, {}, missing));
   CHECK(missing == std::vector<std::string>{"eth7"});
 
   NetworkInterface tunnel = device(4, "tun0");
   tunnel.ethernet = false;
-  CHECK_FALSE(interface_rows({{.name = "tun0", .internal = true}}, {tunnel}, {}, missing));
+  CHECK_FALSE(interface_rows({{.name = "tun0", .internal = true}}, {tunnel}, {}, {}, missing));
   const std::vector<NetworkInterface> deep = {device(2, "e"), vlan(3, "e.1", 2, 1), vlan(4, "e.1.1", 3, 1),
                                               vlan(5, "e.1.1.1", 4, 1)};
-  const auto refused = interface_rows({{.name = "e.1.1.1", .internal = true}}, deep, {}, missing);
+  const auto refused = interface_rows({{.name = "e.1.1.1", .internal = true}}, deep, {}, {}, missing);
   CHECK(refused.error().text == "interface e.1.1.1: more than two VLAN tags");
 }
 

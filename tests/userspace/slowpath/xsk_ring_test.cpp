@@ -38,14 +38,13 @@ struct Punting {
       Datapath::open(plan(sandbox.config({dynamic_pool("home", "100.64.0.0/16", "192.0.2.0/30")}))).value();
   FarEnd far{"in_peer"};
   std::shared_ptr<XskRing> ring;
-  Table<xsk_backlog> backlogs = datapath.xsk_backlogs().value();
 
   // `room`: what the program thinks the ring has.
   Punting(std::uint32_t frames, std::uint32_t room) : ring(ring_on("in", 0, frames)) {
     const int fd = ring->fd();
-    const auto row = datapath.set_sockets(::if_nametoindex("in"), std::span(&fd, 1), room);
-    REQUIRE(row);
-    ring->tell_backlog(&backlogs.rows()[*row]);
+    const auto rows = datapath.set_sockets(::if_nametoindex("in"), std::span(&fd, 1), room);
+    REQUIRE(rows);
+    ring->tell_backlog(rows->data());
   }
   void send(std::uint32_t count, std::uint32_t source = Piece().source) const {
     for (std::uint32_t n = 0; n < count; ++n) {
