@@ -198,12 +198,12 @@ void SlowPathWorker::finish(const Original& original) {
 void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
   const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
   const enum fate fate = core_fate(verdict);
-  if (original.is_cut_short && !error_of(verdict)) return tell_too_big(original, translated);
-  if (fate == FATE_FORWARD) return send(original, translated);
-  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
   if (const auto error = error_of(verdict)) {
     return tell_sender(*error, original, translated.answer.interface_ifindex, translated.answer.mtu);
   }
+  if (original.is_cut_short) return tell_too_big(original, translated);
+  if (fate == FATE_FORWARD) return send(original, translated);
+  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
   if (fate != FATE_PASS) return;
   ++(kernel_.deliver(original.frame) ? counters_.to_gateway : counters_.send_failed);
 }
