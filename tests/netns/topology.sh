@@ -215,6 +215,18 @@ external = ["$pool_prefix"]
 TOML
 }
 
+# common_forward PROTOCOL EXTERNAL INTERNAL - of common_pool.
+common_forward() {
+  cat << TOML
+
+[[forward]]
+pool = "residential"
+protocol = "$1"
+external = "$2"
+internal = "$3"
+TOML
+}
+
 # own_address_pool - the gateway's one address is shared, by it too.
 own_address_pool() {
   cat << TOML

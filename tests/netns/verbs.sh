@@ -122,6 +122,9 @@ fragments_accounted() {
 
 # ---- questions ------------------------------------------------------------------------
 
+# slow_path QUESTION - of what `natctl status` says of it, for jq; false where the answer is false or none.
+slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
+
 # mappings [OPTION...] - what makes a mapping itself, in a stable order.
 mappings() { natctl mappings --json "$@" | jq -c 'map(del(.idle_seconds, .state)) | sort_by(tostring)[]'; }
 

@@ -9,7 +9,6 @@ for nic in sub1 ext; do on gw ethtool -L "$nic" combined 1; done
 common_pool | write_config
 start_agent
 assert_equal "mode" native "$(natctl status --json | jq -r '[.interfaces[].mode] | unique | join(" ")')"
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 # The mounted /sys is of another namespace.
 queues() { on gw unshare --mount sh -c "mount -t sysfs sysfs /sys && ls -d /sys/class/net/$1/queues/rx-*" | wc -l; }
 assert "queues of sub1, XDP's own among them" "$(queues sub1) > 1"

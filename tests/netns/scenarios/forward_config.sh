@@ -4,15 +4,7 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
-write_config << TOML
-$(common_pool)
-
-[[forward]]
-pool = "residential"
-protocol = "tcp"
-external = "198.51.100.5:8080"
-internal = "100.64.1.2:80"
-TOML
+{ common_pool; common_forward tcp 198.51.100.5:8080 100.64.1.2:80; } | write_config
 start_agent
 serve_files s1 "$lab/home"
 echo "hello from a subscriber" > "$lab/home/page"

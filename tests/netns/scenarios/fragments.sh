@@ -79,7 +79,6 @@ for who in s1 s2; do
 done
 assert_counter FRAGMENTED_BY_KERNEL -ge 80   # 20 datagrams of 1,400 bytes and 20 pings, each
 
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 sleep 0.3
 assert_equal "fragments lost" 0 "$(slow_path reassembly.lost)"
 assert_equal "datagrams lost on the way out" 0 "$(slow_path counters.send_failed)"

@@ -7,17 +7,9 @@
 # Fragments of up to 1,548 bytes, some of which may not be cut.
 lay_out 1600
 write_config << TOML
-[[pool]]
-name = "residential"
-internal = ["100.64.0.0/16"]
-external = ["$pool_prefix"]
+$(common_pool)
 block_size = 64
-
-[[forward]]
-pool = "residential"
-protocol = "udp"
-external = "198.51.100.5:4000"
-internal = "100.64.1.2:4000"
+$(common_forward udp 198.51.100.5:4000 100.64.1.2:4000)
 
 [fragments]
 memory = "256MiB"
@@ -31,7 +23,6 @@ on s1 ping -q -c 1 -W 3 "$web_address"
 
 "$bin/test_through_the_gateway"
 
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 assert_equal "frames lost before the agent" 0 "$(slow_path 'socket_losses | .rx_dropped + .rx_ring_full')"
 assert_equal "datagrams lost on the way out" 0 "$(slow_path counters.send_failed)"
 assert_counter SLOW_PATH_AWAY -eq 0

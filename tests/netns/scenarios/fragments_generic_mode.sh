@@ -7,7 +7,6 @@ lay_out
 mode=generic
 common_pool | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 assert_equal "mode" generic "$(natctl status --json | jq -r '[.interfaces[].mode] | unique | join(" ")')"
 assert_equal "sockets" 3 "$(slow_path 'sockets | length')"
 on s1 ping -q -c 2 -i 0.05 -W 3 "$web_address"

@@ -5,17 +5,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out
-write_config << TOML
-$(common_pool)
-
-[[forward]]
-pool = "residential"
-protocol = "udp"
-external = "198.51.100.5:7000"
-internal = "100.64.1.2:7001"
-TOML
+{ common_pool; common_forward udp 198.51.100.5:7000 100.64.1.2:7001; } | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 launch outside r tcpdump -lnni to_gw --immediate-mode "net $pool_prefix and not host $web_address"
 launch inside s1 tcpdump -i eth0 -s 64 -w "$lab/inside.pcap" --immediate-mode "dst 100.64.1.2 and udp"
 wait_until grep -q "listening on" "$lab/outside.log"

@@ -8,7 +8,6 @@
 lay_out
 common_pool | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 error() { on "$1" python3 "$here/icmp_pieces.py" error "$2" --quote "${@:3}" > "$lab/sent"; }
 for who in s1 s2 web; do
   launch "heard-$who" "$who" python3 "$here/icmp_pieces.py" hear 60

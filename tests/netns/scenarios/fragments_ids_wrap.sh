@@ -10,7 +10,6 @@ lay_out
   echo 'timeout = 60'   # 1,092 datagrams a second are well
 } | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 flood() { on "$1" python3 "$here/fragments.py" flood "$web_address" 9000 --rate "$2" --seconds "$3" --size 1600 > /dev/null; }
 
 flood s2 300 3

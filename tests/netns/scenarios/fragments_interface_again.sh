@@ -31,7 +31,6 @@ wait_until large_ping
 by_af_xdp
 
 # The way out down while datagrams come in: each has its verdict, and its sender hears of it.
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 ip -n gw link set ext down
 had=$(slow_path 'verdicts.NO_ROUTE // 0')
 on s1 python3 "$here/fragments.py" flood "$web_address" 9000 --count 20 > /dev/null

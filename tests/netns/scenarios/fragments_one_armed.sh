@@ -4,17 +4,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../verbs.sh"
 
 lay_out_one_armed
-write_config << TOML
-$(common_pool)
-
-[[forward]]
-pool = "residential"
-protocol = "udp"
-external = "198.51.100.5:7000"
-internal = "100.64.2.2:7000"
-TOML
+{ common_pool; common_forward udp 198.51.100.5:7000 100.64.2.2:7000; } | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 on s1 ping -q -c 2 -i 0.05 -W 3 "$web_address"
 on s2 ping -q -c 2 -i 0.05 -W 3 "$web_address"
 

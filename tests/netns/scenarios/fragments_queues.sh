@@ -25,7 +25,6 @@ ip -n r address add "$router_address/24" dev to_gw
 ip -n r route add 198.51.100.0/24 via "$gateway_address"
 common_pool | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 assert_equal "sockets: of ext, sub1, sub2" "[4,4,1]" "$(slow_path 'sockets | group_by(.device) | map(length)' | jq -c .)"
 
 # The sender's queue is a hash of the two addresses: of 16 towards 4, all alike once in a thousand million times.

@@ -8,7 +8,6 @@ common_pool | write_config
 start_agent
 launch echo web python3 "$here/fragments.py" serve 7000
 wait_until listens web udp 7000
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 waiting() { test "$(slow_path pending.internal.datagrams)" -eq 2; }
 half() { launch "half-$1" "$1" python3 "$here/fragments.py" exchange "$web_address" 7000 --size 8000 "${@:2}"; }
 

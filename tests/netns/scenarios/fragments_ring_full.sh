@@ -6,7 +6,6 @@
 lay_out
 common_pool | write_config
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 launch echo web python3 "$here/fragments.py" serve 7000
 wait_until listens web udp 7000
 exchange() { on "$1" python3 "$here/fragments.py" exchange "$web_address" 7000 --source-port 41000 "${@:2}"; }

@@ -9,7 +9,7 @@ common_pool | write_config
 start_agent
 on s2 ip addr add 100.64.2.3/32 dev eth0
 on s2 ip route add "$web_address" via 100.64.2.1 src 100.64.2.3
-lost() { natctl status --json | jq -e '.slow_path.socket_losses | .rx_dropped + .rx_ring_full'; }
+lost() { slow_path 'socket_losses | .rx_dropped + .rx_ring_full'; }
 launch echo web python3 "$here/fragments.py" serve 7000
 wait_until listens web udp 7000
 exchange() { on s2 python3 "$here/fragments.py" exchange "$web_address" 7000 --source-port 41000 "$@"; }

@@ -8,7 +8,6 @@ own_address_pool | write_config
 # As many distributions have it.
 on gw sysctl -qw net.ipv4.conf.all.rp_filter=2
 start_agent
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 
 on r ping -q -c 5 -i 0.02 -W 3 -s 20000 "$gateway_address"
 launch echo gw python3 "$here/fragments.py" serve 7000 --order reverse

@@ -19,7 +19,6 @@ listen_to() {
   launch "$1" "$2" tcpdump -lnvi "$3" --immediate-mode icmp
   wait_until grep -q "listening on" "$lab/$1.log"
 }
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 
 # A quota: host unreachable, about the packet as the subscriber knows it.
 seen_as s1 "$web_address" 7000 --source-port 20000 --count 64 --timeout 2 > "$lab/seen"

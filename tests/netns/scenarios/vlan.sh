@@ -38,15 +38,7 @@ ip -n r route add 198.51.100.0/24 via "$gateway_address"
 lay_internet
 
 internal='["sub1.10", "sub2.200.20"]' external='["ext.100"]'
-write_config << TOML
-$(common_pool)
-
-[[forward]]
-pool = "residential"
-protocol = "udp"
-external = "198.51.100.5:7000"
-internal = "100.64.2.2:7000"
-TOML
+{ common_pool; common_forward udp 198.51.100.5:7000 100.64.2.2:7000; } | write_config
 start_agent
 
 serve_files web "$lab/www"
@@ -60,7 +52,6 @@ done
 assert_fast_path 60 2000
 
 # In fragments: from under one tag and under two, out under one, and from one subscriber to the other.
-slow_path() { natctl status --json | jq -e ".slow_path.$1"; }
 for server in web s2; do
   launch "echo-$server" "$server" python3 "$here/fragments.py" serve 7000 --order reverse
   wait_until listens "$server" udp 7000
