@@ -79,7 +79,7 @@ class DatagramReceiver {
 // Puts this thread into a namespace with a pair of interfaces: what is sent on one is received on the other.
 class LinuxWire {
  public:
-  LinuxWire() : made_(make()), sender_("far") {}
+  LinuxWire() : made_(make()), sender_("far") { wait_until_it_carries(); }
   void send(const Octets& frame) { sender_.send(frame); }
   void receive(Deliveries& deliveries) { receiver_.receive(deliveries); }
 
@@ -94,6 +94,21 @@ class LinuxWire {
                         "echo 1000000000 > /proc/sys/net/ipv4/ipfrag_high_thresh && "
                         "echo 0 > /proc/sys/net/ipv4/ipfrag_max_dist") == 0);
     return true;
+  }
+
+  // An interface that has just been set up may drop what it is to send for up to a second, until the kernel has looked
+  // at its link; and it counts that nowhere we would look.
+  void wait_until_it_carries() {
+    Piece probe{.source = 0x64400000, .more = false};  // of no case
+    for (const std::uint32_t field : {5000U, std::uint32_t{kPort}, 8U, 0U}) put16(probe.payload, field);
+    Deliveries delivered;
+    for (int n = 0; n < 500 && delivered.empty(); ++n) {
+      sender_.send(frame_of(probe));
+      ::usleep(10'000);
+      receiver_.receive(delivered);
+    }
+    REQUIRE(delivered.size() == 1);
+    receiver_.receive(delivered);  // the last of them
   }
 
   bool made_;
@@ -128,7 +143,7 @@ struct Side {
   void add(const Octets& frame, std::uint32_t source, std::uint64_t now_ns) {
     const auto fragment = parse_fragment(frame, {});
     if (!fragment) return deliver(*parse_frame(frame), source);  // whole
-    const Reassembled result = reassembler.add(*fragment, now_ns);
+    const Reassembled result = reassembler.add(*fragment, now_ns, room);
     if (result.fate == Reassembled::Fate::kLost) losses[source].insert(result.loss);
     if (result.datagram) deliver(*parse_frame(result.datagram->frame), source);
   }
@@ -142,6 +157,7 @@ struct Side {
   }
 
   Reassembler reassembler;
+  Octets room = Octets(Reassembler::kOutBytes);
   Deliveries deliveries;
   std::map<std::uint32_t, std::set<Loss>> losses;
 };
