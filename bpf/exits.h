@@ -84,6 +84,11 @@ step_inline int write_link_header(struct translation *t, const struct interface 
 	return 1;
 }
 
+step_inline int address_to(struct translation *t, struct xdp_md *ctx, const struct interface *egress)
+{
+	return (!the_options(t->world)->vlans || fit_tags(t, ctx, egress)) && write_link_header(t, egress);
+}
+
 /* Out of the interface the route named. */
 step_inline int forward(struct translation *t, struct xdp_md *ctx, enum verdict *verdict)
 {
@@ -94,7 +99,7 @@ step_inline int forward(struct translation *t, struct xdp_md *ctx, enum verdict 
 		*verdict = VERDICT_TABLE_MISSING;
 		return XDP_DROP;
 	}
-	if ((the_options(t->world)->vlans && !fit_tags(t, ctx, egress)) || !write_link_header(t, egress)) {
+	if (!address_to(t, ctx, egress)) {
 		*verdict = VERDICT_REWRITE_FAILED;
 		return XDP_DROP;
 	}
@@ -104,56 +109,12 @@ step_inline int forward(struct translation *t, struct xdp_md *ctx, enum verdict 
 	return action;
 }
 
-/* The slow path's copy: the device the datagram came in by. */
-step_inline __u32 asked_ifindex(void)
-{
-	__u32 index = 0;
-	const struct slow_path_question *question = bpf_map_lookup_elem(&slow_path_question, &index);
-
-	return question ? question->ingress_ifindex : 0;
-}
-
-/* The slow path's copy: the datagram stays in the run's buffer, the answer says what is to be done with it. */
-step_inline int hand_back(struct translation *t, struct xdp_md *ctx, enum verdict verdict, int is_forwarded)
-{
-	__u32 index = 0;
-	struct slow_path_answer *answer = bpf_map_lookup_elem(&slow_path_answer, &index);
-	const struct interface *egress;
-
-	if (!answer)
-		return VERDICT_TABLE_MISSING;
-	__builtin_memset(answer, 0, sizeof(*answer));
-	answer->network_offset = t->network_offset;
-	answer->interface_ifindex = t->interface_ifindex;
-	answer->outbound = t->direction == DIRECTION_OUTBOUND;
-	answer->hairpin = t->hairpin;
-	if (is_forwarded || is_finished_by_kernel(verdict)) {
-		answer->egress_ifindex = t->route.egress_ifindex;
-		answer->mtu = t->route.mtu;
-	}
-	if (is_forwarded) {
-		egress = find_interface(t->world, t->route.egress_ifindex);
-		if (!egress || (options.vlans && !fit_tags(t, ctx, egress)) || !write_link_header(t, egress)) {
-			verdict = VERDICT_REWRITE_FAILED;
-		} else {
-			answer->device_ifindex = egress->redirect_ifindex;
-			answer->network_offset =
-				sizeof(struct link_header) + egress->vlan_depth * sizeof(struct vlan_tag);
-		}
-	}
-	answer->verdict = verdict;
-	count_verdict(verdict);
-	return verdict;
-}
-
 step_inline int leave(struct translation *t, struct xdp_md *ctx, enum verdict verdict)
 {
 	int action = XDP_DROP;
 	__u32 index = verdict;
 
 	keep_order(index);
-	if (options.slow_path)
-		return hand_back(t, ctx, verdict, fates[index & VERDICTS_MASK] == FATE_FORWARD);
 	switch (fates[index & VERDICTS_MASK]) {
 	case FATE_FORWARD:
 		action = forward(t, ctx, &verdict);

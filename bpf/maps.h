@@ -51,8 +51,8 @@ ROWS(node_state, node_state, 1, BPF_F_MMAPABLE);
 ROWS(ipv4_ids, ipv4_id_row, IPV4_ID_ROWS, BPF_F_MMAPABLE);
 ROWS(ipv4_id_laps, ipv4_id_laps, IPV4_ID_ROWS, BPF_F_MMAPABLE);
 ROWS(xsk_backlogs, xsk_backlog, MAX_XSK_SOCKETS, BPF_F_MMAPABLE);
-ROWS(slow_path_question, slow_path_question, 1, BPF_F_MMAPABLE);
-ROWS(slow_path_answer, slow_path_answer, 1, BPF_F_MMAPABLE);
+ROWS(slow_path_batch, slow_path_batch, 1, BPF_F_MMAPABLE);
+ROWS(slow_path_datagrams, slow_path_datagram, SLOW_PATH_BATCH, BPF_F_MMAPABLE);
 
 /* The agent's sockets. They leave the map by themselves when the agent dies. */
 struct {

@@ -342,28 +342,41 @@ struct xsk_backlog {
 };
 ABI_SIZE(struct xsk_backlog, 16);
 
-/* Table `slow_path_question`, one row, memory-mapped: where the datagram of the next test run came in. In the run's own
- * context it would cost the kernel an allocation and a look-up. */
-struct slow_path_question {
-	__u32 ingress_ifindex;	/* the device */
-	__u32 reserved;
+/* Table `slow_path_batch`, one row, memory-mapped: how many rows of `slow_path_datagrams` the agent has filled, and how
+ * many of them, from the first, the slow path's copy of the program is through with. */
+struct slow_path_batch {
+	__u32 asked;		/* the agent's, at most SLOW_PATH_BATCH */
+	__u32 answered;		/* the agent's to clear, the program's to count */
 };
-ABI_SIZE(struct slow_path_question, 8);
+ABI_SIZE(struct slow_path_batch, 8);
 
-/* Table `slow_path_answer`, one row, memory-mapped: what the slow path's copy of the program did with the datagram it
- * was run on (BPF_PROG_TEST_RUN; the datagram itself is the run's output, its link header ready for the way out). */
-struct slow_path_answer {
-	__u32 verdict;		/* enum verdict; also the program's return value */
+enum {
+	SLOW_PATH_BATCH = 32,		/* a chain of tail calls has 33 */
+	/* All that the program reads and writes lies before this: link header and tags, IPv4 with options, an ICMP
+	 * error's header, the packet it quotes with options, and 20 bytes of a quoted TCP header make 170. */
+	SLOW_PATH_HEAD = 256,
+	SLOW_PATH_GROWTH = 8,		/* what VLAN tags may add on the way */
+};
+
+/* Table `slow_path_datagrams`, memory-mapped: whole datagrams that the slow path's copy of the program is run on
+ * (BPF_PROG_TEST_RUN). In a run's own buffer and context each would cost a system call, copies and an allocation. */
+struct slow_path_datagram {
+	/* in: the first SLOW_PATH_HEAD bytes of the frame, zeros behind a shorter one. Out, where the verdict lets it
+	 * leave: what takes their place, the link header ready for the way out. */
+	__u8 head[SLOW_PATH_HEAD + SLOW_PATH_GROWTH];
+	__u32 head_length;	/* out: of `head` */
+	__u32 ingress_ifindex;	/* in: the device */
+	__u32 verdict;		/* out from here on: enum verdict */
 	__u32 egress_ifindex;	/* the (sub-)interface of the way out; 0: the verdict has none */
 	__u32 device_ifindex;	/* the device below it: where the frame is sent, its tags already on it */
 	__u32 mtu;		/* of the way out, link header not counted; 0: not known */
-	__u32 network_offset;	/* of the IPv4 header in the output */
+	__u32 network_offset;	/* of the IPv4 header in `head` */
 	__u32 interface_ifindex;	/* the (sub-)interface it came in by */
 	__u8 outbound;
 	__u8 hairpin;
 	__u8 reserved[6];
 };
-ABI_SIZE(struct slow_path_answer, 32);
+ABI_SIZE(struct slow_path_datagram, 304);
 
 /* ---- tables of tables ---------------------------------------------------------- */
 

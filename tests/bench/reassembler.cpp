@@ -98,12 +98,13 @@ Frames interleaved() {
 
 // ns a fragment; 0: a datagram was lost.
 double round_of(Reassembler& reassembler, const Frames& frames, int times, std::uint64_t& now_ns) {
+  Octets room(Reassembler::kOutBytes);
   std::size_t datagrams = 0;
   const double started = processor_ns();
   for (int time = 0; time < times; ++time) {
     for (std::size_t i = 0; i < frames.places.size(); ++i) {
       now_ns += 400;
-      const Reassembled result = reassembler.add(fragment_of(frames.frame(i)), now_ns);
+      const Reassembled result = reassembler.add(fragment_of(frames.frame(i)), now_ns, room);
       datagrams += result.datagram && result.datagram->frame.size() == kPayload + 34;
     }
   }
@@ -113,8 +114,9 @@ double round_of(Reassembler& reassembler, const Frames& frames, int times, std::
 }
 
 bool has_right_bytes(Reassembler& reassembler, const Frames& frames, std::uint64_t& now_ns) {
+  Octets room(Reassembler::kOutBytes);
   for (std::size_t i = 0; i < frames.places.size(); ++i) {
-    const auto datagram = reassembler.add(fragment_of(frames.frame(i)), ++now_ns).datagram;
+    const auto datagram = reassembler.add(fragment_of(frames.frame(i)), ++now_ns, room).datagram;
     if (!datagram) continue;
     const std::uint16_t id = load16(datagram->frame.data() + 18);
     if (!std::ranges::equal(datagram->frame.subspan(34), test::bytes_of(kPayload, id))) return false;
@@ -207,13 +209,14 @@ class Arrivals {
 FloodResult through(const Flood& flood) {
   const double before = resident_mib();
   Reassembler reassembler(config(), 0x5eed);
+  Octets room(Reassembler::kOutBytes);
   Arrivals arrivals(flood.sources);
   std::uint64_t now_ns = 1'000'000'000, most_used = 0;
   double spent = 0;
   for (std::uint32_t sent = 0; sent < kFlood; sent += 99) {
     const auto& batch = arrivals.next_hundred();
     const double started = processor_ns();
-    for (const Octets& frame : batch) reassembler.add(fragment_of(frame), now_ns += kFloodGapNs);
+    for (const Octets& frame : batch) reassembler.add(fragment_of(frame), now_ns += kFloodGapNs, room);
     spent += processor_ns() - started;
     most_used = std::max(most_used, reassembler.gauges(REALM_EXTERNAL, now_ns).bytes);
   }

@@ -32,7 +32,7 @@ void everything_on(options& chosen) {
   chosen.tcp_mss_clamp = 1400;
 }
 
-// Chosen, not exhaustive: each feature by itself beside the default, all, and none.
+// Chosen, not exhaustive: each feature by itself beside the default, all, none, and the slow path's copy with all.
 const Specialisation kSpecialisations[] = {
     {"nothing", [](options&) {}},
     {"default", [](options& chosen) { chosen.hairpinning = chosen.forwards = 1; }},
@@ -42,6 +42,7 @@ const Specialisation kSpecialisations[] = {
     {"vlans", [](options& chosen) { chosen.vlans = chosen.proxy_arp = chosen.hairpinning = chosen.forwards = 1; }},
     {"mss", [](options& chosen) { chosen.tcp_mss_clamp = 1400; }},
     {"everything", everything_on},
+    {"slow_path", [](options& chosen) { everything_on(chosen), chosen.slow_path = 1; }},
 };
 
 // The series of the running kernel, "6.1": the verifier differs from one to the next.
@@ -60,12 +61,15 @@ unsigned verified_instructions(const Specialisation& specialisation) {
   chosen.udp_ticks = 4471;
   specialisation.choose(chosen);
   std::memcpy(const_cast<options*>(&skeleton->rodata->options), &chosen, sizeof(chosen));
+  const bpf_program* translator = chosen.slow_path ? skeleton->progs.apnat_slow_path : skeleton->progs.apnat;
+  bpf_program__set_autoload(skeleton->progs.apnat, !chosen.slow_path);
+  bpf_program__set_autoload(skeleton->progs.apnat_slow_path, chosen.slow_path);
   const int refused = nat_bpf::load(skeleton);
   INFO("the verifier refused the specialisation '" << specialisation.name << "': " << refused);
   REQUIRE(refused == 0);
   bpf_prog_info info{};
   __u32 size = sizeof(info);
-  const int asked = bpf_obj_get_info_by_fd(bpf_program__fd(skeleton->progs.apnat), &info, &size);
+  const int asked = bpf_obj_get_info_by_fd(bpf_program__fd(translator), &info, &size);
   nat_bpf::destroy(skeleton);
   REQUIRE(asked == 0);
   return info.verified_insns;

@@ -67,10 +67,11 @@ struct Lasting {
 
   Reassembler reassembler;
   std::uint64_t now_ns = 0;
+  Octets room = Octets(Reassembler::kOutBytes);
 };
 
 void check_books(const Lasting& lasting) {
-  const auto& [reassembler, now_ns] = lasting;
+  const auto& [reassembler, now_ns, room] = lasting;
   std::uint64_t held = 0, reserved = 0;
   for (const enum realm realm : {REALM_INTERNAL, REALM_EXTERNAL}) {
     const ReassemblyGauges gauges = reassembler.gauges(realm, now_ns);
@@ -105,7 +106,7 @@ Piece read_piece(Input& input) {
 void against_the_model(Input input, Overlap overlap) {
   static Lasting kill(Overlap::kKill), first_wins(Overlap::kFirstWins);
   Lasting& lasting = (overlap == Overlap::kKill ? kill : first_wins).anew();
-  auto& [reassembler, now_ns] = lasting;
+  auto& [reassembler, now_ns, room] = lasting;
   ReassemblyModel model(overlap == Overlap::kFirstWins, FragmentsConfig{}.timeout * std::uint64_t{1'000'000'000});
   // More than this, and the smallest memory could be full, of which the model knows nothing.
   for (int count = 0; count < 150 && !input.empty(); ++count) {
@@ -115,7 +116,7 @@ void against_the_model(Input input, Overlap overlap) {
     const Octets frame = frame_of(piece);
     const auto fragment = parse_fragment(frame, {});
     must(fragment.has_value());
-    const Reassembled got = reassembler.add(*fragment, now_ns);
+    const Reassembled got = reassembler.add(*fragment, now_ns, room);
     must(static_cast<int>(got.fate) == static_cast<int>(model.add(piece, now_ns)));
     if (got.datagram) must(std::ranges::equal(got.datagram->frame, model.frame()));
     check_books(lasting);
@@ -128,7 +129,7 @@ void cut_and_join(Bytes bytes, std::uint16_t mtu) {
   auto fragmenter = Fragmenter::make(bytes, mtu);
   if (!frame || !fragmenter) return;
   static Lasting lasting(Overlap::kKill);
-  auto& [reassembler, now_ns] = lasting.anew();
+  auto& [reassembler, now_ns, room] = lasting.anew();
   std::size_t payload = 0;
   std::uint64_t joined = 0;
   while (const auto piece = fragmenter->next()) {
@@ -139,7 +140,7 @@ void cut_and_join(Bytes bytes, std::uint16_t mtu) {
     payload += again->payload.size();
     const auto fragment = parse_fragment(one, {});
     if (!fragment) continue;
-    const Reassembled result = reassembler.add(*fragment, now_ns);
+    const Reassembled result = reassembler.add(*fragment, now_ns, room);
     if (!result.datagram) continue;
     ++joined;
     must(std::ranges::equal(result.datagram->frame.subspan(frame->link.size() + frame->header.size()), frame->payload));
@@ -150,14 +151,14 @@ void cut_and_join(Bytes bytes, std::uint16_t mtu) {
 // Bytes as they are, in frames of up to 255; two datagrams a source, so that limits are met too.
 void as_frames(Input input) {
   static Lasting lasting(Overlap::kKill, 2);
-  auto& [reassembler, now_ns] = lasting.anew();
+  auto& [reassembler, now_ns, room] = lasting.anew();
   while (!input.empty()) {
     const std::uint8_t size = input.byte();
     const std::uint16_t mtu = input.word();
     const Bytes bytes = input.some(size);
     now_ns += std::uint64_t{mtu} << 14;
     if (const auto fragment = parse_fragment(bytes, {.realm = mtu & 1 ? REALM_EXTERNAL : REALM_INTERNAL})) {
-      reassembler.add(*fragment, now_ns);
+      reassembler.add(*fragment, now_ns, room);
       check_books(lasting);
     }
     cut_and_join(bytes, mtu);

@@ -141,8 +141,8 @@ IdFigures Datapath::ids() const {
 // ---- the slow path ------------------------------------------------------------------------
 
 Result<SlowPathProgram> Datapath::slow_path_program() const {
-  return SlowPathProgram::open(state_->slow_path.fd(), state_->tables.slow_path_question_fd(),
-                               state_->tables.slow_path_answer_fd());
+  return SlowPathProgram::open(state_->slow_path.fd(), state_->slow_path.again_fd(),
+                               state_->tables.slow_path_batch_fd(), state_->tables.slow_path_datagrams_fd());
 }
 
 std::uint64_t Datapath::program_generation() const { return state_->generation; }

@@ -62,12 +62,24 @@ Result<void> take_over_or_pin(bpf_map* map, const Pins& pins) {
   return {};
 }
 
-Result<void> take_over_or_pin_tables(bpf_object* object, const Pins& pins) {
+Result<void> take_over_or_pin_tables(const nat_bpf& skeleton, const Pins& pins) {
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, object) {
-    if (!bpf_map__is_internal(map)) TRY_VOID(take_over_or_pin(map, pins));
+  bpf_object__for_each_map(map, skeleton.obj) {
+    const bool is_shared = !bpf_map__is_internal(map) && map != skeleton.maps.slow_path_again;
+    if (is_shared) TRY_VOID(take_over_or_pin(map, pins));
   }
   return {};
+}
+
+// A program that names its table of programs is in the kernel before it can be put there.
+Result<UniqueFd> send_round(const nat_bpf& skeleton) {
+  UniqueFd again(::fcntl(bpf_map__fd(skeleton.maps.slow_path_again), F_DUPFD_CLOEXEC, 0));
+  const std::uint32_t first = 0;
+  const int program = bpf_program__fd(skeleton.progs.apnat_slow_path);
+  if (!again || ::bpf_map_update_elem(again.get(), &first, &program, BPF_ANY) != 0) {
+    return fail(errno, "hand the slow path's translator to itself");
+  }
+  return again;
 }
 
 // Another version may count other verdicts: it gets counters of its own, from zero. The program that runs keeps those
@@ -87,18 +99,22 @@ Result<Program> Program::load(const struct options& chosen, const Pins& pins) {
   Skeleton skeleton(nat_bpf::open());
   if (!skeleton) return fail(errno, "open the translator's object");
   skeleton->rodata->options = chosen;
-  if (int error = bpf_program__set_expected_attach_type(skeleton->progs.apnat, kNoAttachType)) {
+  bpf_program* translator = chosen.slow_path ? skeleton->progs.apnat_slow_path : skeleton->progs.apnat;
+  bpf_program__set_autoload(skeleton->progs.apnat, !chosen.slow_path);
+  bpf_program__set_autoload(skeleton->progs.apnat_slow_path, chosen.slow_path);
+  if (int error = bpf_program__set_expected_attach_type(translator, kNoAttachType)) {
     return fail(-error, "set the translator's attach type");
   }
   forget_other_counters(pins);
-  TRY_VOID(take_over_or_pin_tables(skeleton->obj, pins));
+  TRY_VOID(take_over_or_pin_tables(*skeleton, pins));
   if (int error = nat_bpf::load(skeleton.get())) {
     return fail(-error, fmt::format("the kernel refused the translator ({})", explain(-error, said)));
   }
   Program program;
   program.options_ = chosen;
-  program.fd_ = UniqueFd(::fcntl(bpf_program__fd(skeleton->progs.apnat), F_DUPFD_CLOEXEC, 0));
+  program.fd_ = UniqueFd(::fcntl(bpf_program__fd(translator), F_DUPFD_CLOEXEC, 0));
   if (!program.fd_) return fail(errno, "keep the translator open");
+  if (chosen.slow_path) program.again_ = TRY(send_round(*skeleton));
   return program;
 }
 

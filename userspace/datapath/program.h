@@ -26,9 +26,12 @@ class Program {
 
   const struct options& options() const { return options_; }
   int fd() const { return fd_.get(); }
+  // The slow path's copy: the table it goes round by. The kernel empties it when nobody has it open.
+  int again_fd() const { return again_.get(); }
 
  private:
   UniqueFd fd_;
+  UniqueFd again_;
   struct options options_{};
 };
 

@@ -1,4 +1,4 @@
-// slow_path_program.cpp - one BPF_PROG_TEST_RUN a datagram.
+// slow_path_program.cpp - one BPF_PROG_TEST_RUN a batch. The program takes the next datagram by calling itself.
 #include "datapath/slow_path_program.h"
 
 #include <bpf/bpf.h>
@@ -6,36 +6,43 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <atomic>
 
 namespace apnat {
 
-Result<SlowPathProgram> SlowPathProgram::open(int program_fd, int question_fd, int answer_fd) {
+Result<SlowPathProgram> SlowPathProgram::open(int program_fd, int again_fd, int batch_fd, int datagrams_fd) {
   SlowPathProgram program;
   program.program_ = UniqueFd(::fcntl(program_fd, F_DUPFD_CLOEXEC, 0));
-  if (!program.program_) return fail(errno, "keep the slow path's translator open");
-  program.question_ = TRY(Table<slow_path_question>::map(question_fd, "slow_path_question", 1));
-  program.answer_ = TRY(Table<slow_path_answer>::map(answer_fd, "slow_path_answer", 1));
+  program.again_ = UniqueFd(::fcntl(again_fd, F_DUPFD_CLOEXEC, 0));
+  if (!program.program_ || !program.again_) return fail(errno, "keep the slow path's translator open");
+  program.batch_ = TRY(Table<slow_path_batch>::map(batch_fd, "slow_path_batch", 1));
+  program.datagrams_ = TRY(Table<slow_path_datagram>::map(datagrams_fd, "slow_path_datagrams", kMost));
   return program;
 }
 
-Result<SlowPathProgram::Translated> SlowPathProgram::translate(std::span<const std::uint8_t> frame,
-                                                               std::uint32_t ingress_ifindex,
-                                                               std::span<std::uint8_t> out) const {
-  const auto head = frame.first(std::min(frame.size(), kHead));
-  const auto rest = frame.subspan(head.size());
-  question_.rows().front().ingress_ifindex = ingress_ifindex;
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = head.data(), .data_out = out.data(),
-              .data_size_in = static_cast<__u32>(head.size()),
-              .data_size_out = static_cast<__u32>(head.size() + kGrowth));
-  if (::bpf_prog_test_run_opts(program_.get(), &run) != 0) return fail(errno, "run the translator on a datagram");
-  Translated translated;
-  std::memcpy(out.data() + run.data_size_out, rest.data(), rest.size());
-  translated.frame = std::span<const std::uint8_t>(out).first(run.data_size_out + rest.size());
-  // The run is over: nobody writes the row now.
-  std::memcpy(&translated.answer, &answer_.rows().front(), sizeof(translated.answer));
-  translated.answer.verdict = run.retval;
-  return translated;
+std::span<std::uint8_t> SlowPathProgram::ask(std::uint32_t number, std::span<const std::uint8_t> frame,
+                                             std::uint32_t ingress_ifindex) {
+  slow_path_datagram& row = datagrams_.rows()[number];
+  const std::span head = std::span(row.head).first<kHead>();
+  const auto end = std::ranges::copy(frame.first(std::min(frame.size(), kHead)), head.begin()).out;
+  std::fill(end, head.end(), 0);
+  row.ingress_ifindex = ingress_ifindex;
+  return head;
+}
+
+// A chain of calls that breaks (its table was emptied, say) costs a run for each datagram, not the datagram.
+std::uint32_t SlowPathProgram::run(std::uint32_t count) {
+  static constexpr std::array<std::uint8_t, kHead> kBuffer{};
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = kBuffer.data(), .data_size_in = kBuffer.size());
+  slow_path_batch& batch = batch_.rows().front();
+  const std::atomic_ref answered(batch.answered);
+  batch.asked = count;
+  answered = 0;
+  for (std::uint32_t before = 0; before < count; before = answered) {
+    if (::bpf_prog_test_run_opts(program_.get(), &run) != 0 || answered == before) break;
+  }
+  return answered;
 }
 
 }  // namespace apnat

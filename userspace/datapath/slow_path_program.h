@@ -1,4 +1,4 @@
-// slow_path_program.h - the slow path's copy of the translator: a whole datagram in, what became of it out. The same
+// slow_path_program.h - the slow path's copy of the translator: whole datagrams in, what became of them out. The same
 // text and the same tables as the copy on the interfaces, so nothing about translation is written twice. Owns its
 // descriptors alone: it may be handed to another thread, and goes on working while the door loads its successor.
 #pragma once
@@ -16,29 +16,28 @@ namespace apnat {
 class SlowPathProgram {
  public:
   // What VLAN tags may add to a frame on its way through.
-  static constexpr std::size_t kGrowth = 8;
-  // All that the program reads and writes lies before this: link header and tags, IPv4 with options, an ICMP error's
-  // header, the packet it quotes with options, and 20 bytes of a quoted TCP header make 170.
-  static constexpr std::size_t kHead = 256;
+  static constexpr std::size_t kGrowth = SLOW_PATH_GROWTH;
+  static constexpr std::size_t kHead = SLOW_PATH_HEAD;
+  static constexpr std::uint32_t kMost = SLOW_PATH_BATCH;  // datagrams of one run
 
-  struct Translated {
-    slow_path_answer answer{};
-    std::span<const std::uint8_t> frame;  // in `out`
-  };
+  // Takes copies of the program's descriptor and of the table's it goes round by.
+  static Result<SlowPathProgram> open(int program_fd, int again_fd, int batch_fd, int datagrams_fd);
 
-  // Takes a copy of the program's descriptor.
-  static Result<SlowPathProgram> open(int program_fd, int question_fd, int answer_fd);
-
-  // Runs the program on `frame`, as if it had come in by the device. `out` has to be kGrowth larger than the
-  // frame. Only the head goes through the kernel: checksums are updated, never computed anew (RFC 1624), so the rest of
-  // a datagram is nothing to the program. One call at a time: the answer is one row, whoever holds a copy of this.
-  Result<Translated> translate(std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex,
-                               std::span<std::uint8_t> out) const;
+  // Datagram `number` of the next run: a frame as it came in by the device. Only its head goes through the program:
+  // checksums are updated, never computed anew (RFC 1624), so the rest of a datagram is nothing to it. Returns the
+  // head that the program will see, to be changed.
+  std::span<std::uint8_t> ask(std::uint32_t number, std::span<const std::uint8_t> frame, std::uint32_t ingress_ifindex);
+  // Runs the program on the first `count`. Returns how many of them are translated, in order; fewer, and the rest was
+  // not touched. One call at a time: the rows are the same, whoever holds a copy of this.
+  std::uint32_t run(std::uint32_t count);
+  // What became of one; good until it is asked anew.
+  slow_path_datagram& answer(std::uint32_t number) { return datagrams_.rows()[number]; }
 
  private:
   UniqueFd program_;
-  Table<slow_path_question> question_;
-  Table<slow_path_answer> answer_;
+  UniqueFd again_;
+  Table<slow_path_batch> batch_;
+  Table<slow_path_datagram> datagrams_;
 };
 
 }  // namespace apnat

@@ -109,8 +109,8 @@ Result<void> Datapath::Tables::open_flat(const Pins& pins) {
   tx_ports_ = TRY(open_called<std::uint32_t>(pins, "tx_ports", MAX_IFINDEX));
   verdict_counters_ = TRY(open_pin(pins.map("verdict_counters")));
   slow_path_counters_ = TRY(open_pin(pins.map("slow_path_counters")));
-  slow_path_question_ = TRY(open_pin(pins.map("slow_path_question")));
-  slow_path_answer_ = TRY(open_pin(pins.map("slow_path_answer")));
+  slow_path_batch_ = TRY(open_pin(pins.map("slow_path_batch")));
+  slow_path_datagrams_ = TRY(open_pin(pins.map("slow_path_datagrams")));
   xsk_sockets_ = TRY(open_pin(pins.map("xsk_sockets")));
   events_ = TRY(open_pin(pins.map("events")));
   rows_ = Rows{.pools = pools_.rows(),

@@ -52,8 +52,8 @@ struct Datapath::Tables {
 
   int verdict_counters_fd() const { return verdict_counters_.get(); }
   int slow_path_counters_fd() const { return slow_path_counters_.get(); }
-  int slow_path_question_fd() const { return slow_path_question_.get(); }
-  int slow_path_answer_fd() const { return slow_path_answer_.get(); }
+  int slow_path_batch_fd() const { return slow_path_batch_.get(); }
+  int slow_path_datagrams_fd() const { return slow_path_datagrams_.get(); }
   int events_fd() const { return events_.get(); }
 
  private:
@@ -89,7 +89,7 @@ struct Datapath::Tables {
   CalledTable<vlan_member> vlan_members_;
   CalledTable<std::uint32_t> tx_ports_;
   UniqueFd mapping_outer_, block_outer_, creation_outer_, subscriber_outer_;
-  UniqueFd verdict_counters_, slow_path_counters_, slow_path_question_, slow_path_answer_, xsk_sockets_, events_;
+  UniqueFd verdict_counters_, slow_path_counters_, slow_path_batch_, slow_path_datagrams_, xsk_sockets_, events_;
 
   Rows rows_;
   Directory directory_;

@@ -13,7 +13,6 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kRates = 4096;
 constexpr std::uint64_t kIds = 65536;
-constexpr std::size_t kOutBytes = kMostLinkBytes + kMostIpv4Total + 1;
 constexpr std::uint32_t kExpireAtOnce = 16;  // by one add()
 constexpr std::uint8_t kNotEct = 1 << 0;
 constexpr std::uint8_t kCongestion = 1 << 3;
@@ -58,7 +57,7 @@ std::uint8_t ecn_of(std::uint8_t seen, std::uint8_t first) {
 }
 
 std::uint64_t store_bytes(std::uint64_t memory) {
-  constexpr std::uint64_t kShared = sizeof(Reassembler) + kOutBytes + kRates * sizeof(std::uint32_t);
+  constexpr std::uint64_t kShared = sizeof(Reassembler) + kRates * sizeof(std::uint32_t);
   return memory > 2 * kShared ? (memory - kShared) / 2 : kShared / 2;
 }
 
@@ -70,7 +69,6 @@ Reassembler::Reassembler(const FragmentsConfig& config, std::uint64_t seed)
       overlap_(config.overlap),
       memory_(config.memory),
       stores_{FragmentStore(store_bytes(config.memory), seed), FragmentStore(store_bytes(config.memory), ~seed)},
-      out_(kOutBytes),
       rates_(kRates) {}
 
 void Reassembler::reconfigure(const FragmentsConfig& config) {
@@ -79,7 +77,7 @@ void Reassembler::reconfigure(const FragmentsConfig& config) {
   overlap_ = config.overlap;
 }
 
-Reassembled Reassembler::add(const Fragment& fragment, std::uint64_t now_ns) {
+Reassembled Reassembler::add(const Fragment& fragment, std::uint64_t now_ns, MutableBytes out) {
   now_ns_ = std::max(now_ns_, now_ns);
   expire(Overdue::kFew);
   ++counters_.received;
@@ -101,7 +99,7 @@ Reassembled Reassembler::add(const Fragment& fragment, std::uint64_t now_ns) {
     if (store.tombstones().holds(fragment.key, hash, now_ns_)) return refuse(Loss::kLate);
     index = open(store, fragment, hash, opened);
   }
-  Reassembled result = join(store, index, fragment);
+  Reassembled result = join(store, index, fragment, out);
   if (!result.quota) result.quota = opened.quota;
   return result;
 }
@@ -131,7 +129,7 @@ std::uint32_t Reassembler::open(FragmentStore& store, const Fragment& fragment, 
 
 // ---- a fragment of a datagram that is known
 
-Reassembled Reassembler::join(FragmentStore& store, std::uint32_t index, const Fragment& fragment) {
+Reassembled Reassembler::join(FragmentStore& store, std::uint32_t index, const Fragment& fragment, MutableBytes out) {
   Pending& pending = store.pending(index);
   if (contradicts_end(store, pending, fragment)) return kill(store, index, Loss::kOverlap);
   const Place place = store.place(pending, fragment.offset, fragment.end());
@@ -155,7 +153,7 @@ Reassembled Reassembler::join(FragmentStore& store, std::uint32_t index, const F
   pending.largest = std::max(pending.largest, static_cast<std::uint16_t>(fragment.frame.total_length()));
   pending.dont_fragment |= fragment.dont_fragment;
   if (!fragment.more) pending.end = fragment.end();
-  if (pending.end && pending.held + place.fresh == pending.end) return assemble(store, index, fragment);
+  if (pending.end && pending.held + place.fresh == pending.end) return assemble(store, index, fragment, out);
   return hold(store, index, fragment, place);
 }
 
@@ -213,7 +211,8 @@ void Reassembler::keep_gaps(FragmentStore& store, std::uint32_t index, const Fra
 }
 
 // `fragment` is the last that was missing: its bytes are never stored, but go where they belong at once.
-Reassembled Reassembler::assemble(FragmentStore& store, std::uint32_t index, const Fragment& fragment) {
+Reassembled Reassembler::assemble(FragmentStore& store, std::uint32_t index, const Fragment& fragment,
+                                  MutableBytes out) {
   const Pending& pending = store.pending(index);
   const bool has_first = pending.first_piece != kNone && store.cell(pending.first_piece).offset == 0;
   const bool is_first = fragment.offset == 0 && !has_first;
@@ -222,14 +221,14 @@ Reassembled Reassembler::assemble(FragmentStore& store, std::uint32_t index, con
   const std::size_t total = headers - link + pending.end;
   if (total > kMostIpv4Total) return kill(store, index, Loss::kOversize);
 
-  std::uint8_t* payload = out_.data() + headers;
-  if (is_first) std::memcpy(out_.data(), fragment.frame.link.data(), headers);
+  std::uint8_t* payload = out.data() + headers;
+  if (is_first) std::memcpy(out.data(), fragment.frame.link.data(), headers);
   std::memcpy(payload + fragment.offset, fragment.frame.payload.data(), fragment.frame.payload.size());
   // After the new one: what was there first wins.
   for (std::uint32_t piece = pending.first_piece; piece != kNone; piece = store.cell(piece).next_piece) {
-    store.copy_out(piece, out_.data(), payload + store.cell(piece).offset);
+    store.copy_out(piece, out.data(), payload + store.cell(piece).offset);
   }
-  const MutableBytes header(out_.data() + link, headers - link);
+  const MutableBytes header(out.data() + link, headers - link);
   std::uint8_t& tos = header[ipv4::kTos];
   tos = static_cast<std::uint8_t>((tos & ~ipv4::kEcnMask) | ecn_of(pending.ecn_seen, tos & ipv4::kEcnMask));
   store16(header.data() + ipv4::kTotalLength, static_cast<std::uint16_t>(total));
@@ -238,7 +237,7 @@ Reassembled Reassembler::assemble(FragmentStore& store, std::uint32_t index, con
 
   Reassembled result{.fate = Reassembled::Fate::kWhole};
   result.datagram = Datagram{
-      .frame = Bytes(out_.data(), headers + pending.end),
+      .frame = out.first(headers + pending.end),
       .arrival = is_first ? fragment.arrival : Arrival{pending.ifindex, pending.rx_queue, fragment.arrival.realm},
       .largest_fragment = pending.largest,
       .dont_fragment = pending.dont_fragment,

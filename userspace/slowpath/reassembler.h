@@ -17,9 +17,9 @@
 
 namespace apnat {
 
-// A whole datagram. `frame` lies in the reassembler: it is overwritten by the next add().
+// A whole datagram.
 struct Datagram {
-  Bytes frame;                         // link header and IPv4 header of the first fragment, payload
+  MutableBytes frame;                  // link header and IPv4 header of the first fragment, payload
   Arrival arrival;                     // of the first fragment
   std::uint16_t largest_fragment = 0;  // bytes of IPv4; with DF=1 what goes on is no larger (FRAG-18)
   bool dont_fragment = false;          // some fragment had DF=1, and the frame has it now
@@ -107,12 +107,14 @@ struct Reassembled {
 class Reassembler {
  public:
   static constexpr std::uint32_t kMostFragments = 64;  // of one datagram (FRAG-30)
+  // What a datagram's frame may take. A spare byte lets `out` begin and end anywhere.
+  static constexpr std::size_t kOutBytes = kMostLinkBytes + kMostIpv4Total + 1;
 
   // `seed` is random and secret.
   Reassembler(const FragmentsConfig& config, std::uint64_t seed);
 
-  // `now_ns` never goes back.
-  Reassembled add(const Fragment& fragment, std::uint64_t now_ns);
+  // `now_ns` never goes back. `out`: kOutBytes; what becomes whole is put together at its beginning.
+  Reassembled add(const Fragment& fragment, std::uint64_t now_ns, MutableBytes out);
   // Gives up what has waited too long; add() does a few of them by itself.
   void expire(std::uint64_t now_ns);
   // Takes over timeout, per_source and overlap. Another `memory` needs another reassembler.
@@ -131,11 +133,11 @@ class Reassembler {
   enum class Overdue { kFew, kAll };
 
   void expire(Overdue how_many);
-  Reassembled join(FragmentStore& store, std::uint32_t index, const Fragment& fragment);
+  Reassembled join(FragmentStore& store, std::uint32_t index, const Fragment& fragment, MutableBytes out);
   Reassembled hold(FragmentStore& store, std::uint32_t index, const Fragment& fragment, const Place& place);
   bool make_room(FragmentStore& store, std::uint32_t index, std::uint32_t cells, Reassembled& result);
   void keep_gaps(FragmentStore& store, std::uint32_t index, const Fragment& fragment, Place place);
-  Reassembled assemble(FragmentStore& store, std::uint32_t index, const Fragment& fragment);
+  Reassembled assemble(FragmentStore& store, std::uint32_t index, const Fragment& fragment, MutableBytes out);
   std::uint32_t open(FragmentStore& store, const Fragment& fragment, std::uint64_t hash, Reassembled& result);
 
   Reassembled refuse(Loss loss);
@@ -157,7 +159,6 @@ class Reassembler {
   FragmentStore stores_[2];  // by realm
   std::array<std::uint64_t, 2> held_{};
   ReassemblyCounters counters_;
-  std::vector<std::uint8_t> out_;
   std::vector<std::uint32_t> rates_;  // datagrams of each hash of a tuple in this second
   std::uint64_t second_ = 0;
   std::uint32_t busiest_ = 0;       // of this second

@@ -54,8 +54,7 @@ SlowPathWorker::SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, 
       reassembler_(config, secret()),
       limiter_(kErrorsToOne, kErrorsToAll, secret()),
       kernel_(std::move(kernel)),
-      config_(config),
-      out_(kMostLinkBytes + kMostIpv4Total + SlowPathProgram::kGrowth) {}
+      config_(config) {}
 
 // Another `memory` needs another reassembler: what was being put together is lost then, and only then.
 void SlowPathWorker::follow(Orders orders) {
@@ -87,8 +86,11 @@ void SlowPathWorker::lap(Stage stage) {
 
 void SlowPathWorker::serve(XskRing& ring) {
   begin_laps();
-  ring.receive(kBatch, [&](Bytes frame) { accept(frame, ring); });
+  ring.receive(kFrames, [&](Bytes frame) { accept(frame, ring); });
+  lap(Stage::kReassemble);
+  ring.release();
   lap(Stage::kReceive);
+  finish_batch();
   for (XskRing* touched : touched_) touched->flush();
   touched_.clear();
   lap(Stage::kSend);
@@ -126,17 +128,20 @@ void SlowPathWorker::accept(Bytes frame, const XskRing& ring) {
   const auto fragment = parse_fragment(frame, arrival);
   if (!fragment && fragment.error() == FragmentFault::kWhole) {
     ++counters_.whole;
-    return finish({frame, arrival});
+    return add_whole(frame, arrival);
   }
   if (!fragment) {
     if (!answer_cut_short(frame, arrival)) ++counters_.malformed;
     return;
   }
-  const Reassembled result = reassembler_.add(*fragment, now_ns_);
+  const Reassembled result = reassembler_.add(*fragment, now_ns_, batch_.room());
   if (result.quota) report(*result.quota);
   if (!result.datagram) return;
-  lap(Stage::kReassemble);
-  finish({result.datagram->frame, result.datagram->arrival, result.datagram->largest_fragment});
+  const Datagram& datagram = *result.datagram;
+  add({.frame = datagram.frame,
+       .arrival = datagram.arrival,
+       .largest_fragment = datagram.largest_fragment,
+       .dont_fragment = datagram.dont_fragment});
 }
 
 void SlowPathWorker::report(const QuotaHit& hit) {
@@ -147,71 +152,83 @@ void SlowPathWorker::report(const QuotaHit& hit) {
   events_.push_back(std::move(*event));
 }
 
+// Its padding may be longer than there is room for: that is nothing to anybody.
+void SlowPathWorker::add_whole(Bytes frame, const Arrival& arrival) {
+  const MutableBytes room = batch_.room();
+  const MutableBytes copy = room.first(std::min(frame.size(), room.size()));
+  std::ranges::copy(frame.first(copy.size()), copy.begin());
+  add({.frame = copy, .arrival = arrival});
+}
+
 // Before 6.6 a packet in several buffers that is too big for its way out comes here without its end (bpf/punt.h). What
 // an answer quotes of it must be there.
 bool SlowPathWorker::answer_cut_short(Bytes frame, const Arrival& arrival) {
   const std::size_t missing = bytes_cut_off(frame);
   if (missing == 0 || frame.size() < kMostLinkBytes + IcmpErrorFrame::kMost) return false;
-  filled_.assign(frame.begin(), frame.end());
-  filled_.resize(frame.size() + missing);
-  const auto whole = parse_frame(filled_);
+  const MutableBytes filled = batch_.room().first(frame.size() + missing);
+  std::ranges::fill(std::ranges::copy(frame, filled.begin()).out, filled.end(), 0);
+  const auto whole = parse_frame(filled);
   if (!whole || whole->is_fragment() || !whole->dont_fragment()) return false;
   ++counters_.whole;
-  finish({.frame = filled_, .arrival = arrival, .is_cut_short = true});
+  add({.frame = filled, .arrival = arrival, .is_cut_short = true});
   return true;
 }
 
-// Whole and with DF a datagram is atomic, and the program leaves its ID alone; it came in fragments all the same and
-// leaves in fragments, so it must get one of ours (RFC 6864 section 4: non-atomic). The program sees it without DF.
-// Empty: that is not so here.
-Bytes SlowPathWorker::as_in_pieces(const Original& original) {
-  if (original.largest_fragment == 0) return {};
-  const auto parsed = parse_frame(original.frame);
-  if (!parsed || !parsed->dont_fragment()) return {};
-  cuttable_.assign(original.frame.begin(), original.frame.end());
-  set_dont_fragment(MutableBytes(cuttable_).subspan(parsed->link.size()), false);
-  return cuttable_;
+void SlowPathWorker::add(const Original& original) {
+  batch_.add(original);
+  if (batch_.is_full()) finish_batch();
 }
 
-void SlowPathWorker::finish(const Original& original) {
-  if (!program_) {
-    ++counters_.translator_failed;
-    return;
-  }
-  const Bytes in_pieces = as_in_pieces(original);
-  const auto translated =
-      program_->translate(in_pieces.empty() ? original.frame : in_pieces, original.arrival.ifindex, out_);
+void SlowPathWorker::finish_batch() {
+  lap(Stage::kReassemble);
+  const std::uint32_t answered = translate_batch();
   lap(Stage::kTranslate);
-  if (!translated) {
-    ++counters_.translator_failed;
-    return;
+  counters_.translator_failed += batch_.originals().size() - answered;
+  for (std::uint32_t number = 0; number < answered; ++number) {
+    dispose(batch_.originals()[number], program_->answer(number));
   }
-  if (!in_pieces.empty()) {
-    const auto at = static_cast<std::size_t>(translated->frame.data() - out_.data());
-    set_dont_fragment(MutableBytes(out_).subspan(at + translated->answer.network_offset), true);
-  }
-  dispose(original, *translated);
+  batch_.clear();
   lap(Stage::kSend);
 }
 
+// Whole and with DF a datagram is atomic, and the program leaves its ID alone; one that came in fragments all the same
+// leaves in fragments, so it must get one of ours (RFC 6864 section 4: non-atomic). The program sees it without DF.
+std::uint32_t SlowPathWorker::translate_batch() {
+  if (!program_) return 0;
+  std::uint32_t count = 0;
+  for (const Original& original : batch_.originals()) {
+    const MutableBytes head = program_->ask(count++, original.frame, original.arrival.ifindex);
+    const auto parsed = original.dont_fragment ? parse_frame(original.frame) : std::unexpected(FrameFault::kNotIpv4);
+    if (parsed) set_dont_fragment(head.subspan(parsed->link.size()), false);
+  }
+  return count ? program_->run(count) : 0;
+}
+
+// In the original's place; Batch::put_back() makes it its sender's again.
+MutableBytes SlowPathWorker::put_translated(const Original& original, const slow_path_datagram& answer) {
+  const MutableBytes translated = batch_.put_translated(original, Bytes(answer.head).first(answer.head_length));
+  if (original.dont_fragment) set_dont_fragment(translated.subspan(answer.network_offset), true);
+  return translated;
+}
+
 // What DROP and an unanswered refusal mean is in the slow path's verdicts already.
-void SlowPathWorker::dispose(const Original& original, const SlowPathProgram::Translated& translated) {
-  const auto verdict = static_cast<enum verdict>(translated.answer.verdict);
+void SlowPathWorker::dispose(const Original& original, const slow_path_datagram& answer) {
+  const auto verdict = static_cast<enum verdict>(answer.verdict);
   const enum fate fate = core_fate(verdict);
   if (const auto error = error_of(verdict)) {
-    return tell_sender(*error, original, translated.answer.interface_ifindex, translated.answer.mtu);
+    return tell_sender(*error, original, answer.interface_ifindex, answer.mtu);
   }
-  if (original.is_cut_short) return tell_too_big(original, translated);
-  if (fate == FATE_FORWARD) return send(original, translated);
-  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, translated);
+  if (original.is_cut_short) return tell_too_big(original, answer);
+  if (fate == FATE_FORWARD) return send(original, answer);
+  if (is_finished_by_kernel(verdict)) return send_by_kernel(original, answer);
   if (fate != FATE_PASS) return;
   ++(kernel_.deliver(original.frame) ? counters_.to_gateway : counters_.send_failed);
 }
 
 // The program holds no length against the MTU here; of what was cut short nothing else can be wrong.
-void SlowPathWorker::tell_too_big(const Original& original, const SlowPathProgram::Translated& translated) {
-  const slow_path_answer& answer = translated.answer;
-  if (answer.mtu == 0 || translated.frame.size() <= answer.mtu + answer.network_offset) {
+void SlowPathWorker::tell_too_big(const Original& original, const slow_path_datagram& answer) {
+  const auto parsed = parse_frame(original.frame);
+  if (!parsed || answer.mtu == 0 || parsed->total_length() <= answer.mtu) {
     ++counters_.malformed;
     return;
   }
@@ -227,15 +244,16 @@ XskRing* SlowPathWorker::ring_of(std::uint32_t device, std::uint32_t queue) cons
   return found;
 }
 
-void SlowPathWorker::send(const Original& original, const SlowPathProgram::Translated& translated) {
-  const slow_path_answer& answer = translated.answer;
+void SlowPathWorker::send(const Original& original, const slow_path_datagram& answer) {
   XskRing* ring = ring_of(answer.device_ifindex, original.arrival.rx_queue);
   // The kernel sends what has no socket here, or is too large for one of its frames.
-  const bool fits =
-      answer.mtu + answer.network_offset <= XskRing::kFrameBytes || translated.frame.size() <= XskRing::kFrameBytes;
-  if (!ring || !fits || answer.mtu == 0) return send_by_kernel(original, translated);
-  auto fragmenter = Fragmenter::make(translated.frame, answer.mtu, original.largest_fragment);
+  const std::size_t growth = answer.head_length - SlowPathProgram::kHead;
+  const bool fits = answer.mtu + answer.network_offset <= XskRing::kFrameBytes ||
+                    original.frame.size() + growth <= XskRing::kFrameBytes;
+  if (!ring || !fits || answer.mtu == 0) return send_by_kernel(original, answer);
+  auto fragmenter = Fragmenter::make(put_translated(original, answer), answer.mtu, original.largest_fragment);
   if (!fragmenter && fragmenter.error() == FragmenterFault::kTooBig) {
+    batch_.put_back(original);
     return tell_sender(IcmpError::kFragmentationNeeded, original, answer.interface_ifindex, answer.mtu);
   }
   if (!fragmenter) {
@@ -253,14 +271,15 @@ void SlowPathWorker::send(const Original& original, const SlowPathProgram::Trans
   ++counters_.forwarded;
 }
 
-void SlowPathWorker::send_by_kernel(const Original& original, const SlowPathProgram::Translated& translated) {
-  const KernelWay::Sent sent = kernel_.send(translated.frame, original.largest_fragment);
+void SlowPathWorker::send_by_kernel(const Original& original, const slow_path_datagram& answer) {
+  const KernelWay::Sent sent = kernel_.send(put_translated(original, answer), original.largest_fragment);
   switch (sent.end) {
     case KernelWay::Sent::End::kSent:
       ++counters_.by_kernel;
       return;
     case KernelWay::Sent::End::kTooBig:
-      return tell_sender(IcmpError::kFragmentationNeeded, original, translated.answer.interface_ifindex, sent.mtu);
+      batch_.put_back(original);
+      return tell_sender(IcmpError::kFragmentationNeeded, original, answer.interface_ifindex, sent.mtu);
     case KernelWay::Sent::End::kLost:
       ++counters_.send_failed;
   }

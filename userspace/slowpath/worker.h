@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "datapath/slow_path_program.h"
 #include "events/event.h"
+#include "slowpath/batch.h"
 #include "slowpath/figures.h"
 #include "slowpath/icmp_error.h"
 #include "slowpath/kernel_way.h"
@@ -43,12 +44,12 @@ struct Orders {
 
 class SlowPathWorker {
  public:
-  static constexpr std::uint32_t kBatch = 64;
+  static constexpr std::uint32_t kFrames = 64;
 
   SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock);
 
   void follow(Orders orders);
-  // What waits in the socket, up to one batch; and what that completes goes out.
+  // What waits in the socket, up to kFrames; and what that completes goes out.
   void serve(XskRing& ring);
   // Ten times a second: gives up what has waited too long.
   void tick();
@@ -58,25 +59,20 @@ class SlowPathWorker {
   std::vector<EventBody> take_events() { return std::exchange(events_, {}); }
 
  private:
-  // A packet as its sender knows it: what an answer has to quote.
-  struct Original {
-    Bytes frame;
-    const Arrival& arrival;
-    std::uint16_t largest_fragment = 0;  // 0: it came whole
-    bool is_cut_short = false;           // its end is not its sender's, so it can only be answered
-  };
-
   void accept(Bytes frame, const XskRing& ring);
   void report(const QuotaHit& hit);
   const InternalPrefix* find_internal(Ip4 address) const;
   enum realm realm_of(Bytes frame, std::uint32_t device) const;
-  void finish(const Original& original);
   bool answer_cut_short(Bytes frame, const Arrival& arrival);
-  Bytes as_in_pieces(const Original& original);
-  void dispose(const Original& original, const SlowPathProgram::Translated& translated);
-  void tell_too_big(const Original& original, const SlowPathProgram::Translated& translated);
-  void send(const Original& original, const SlowPathProgram::Translated& translated);
-  void send_by_kernel(const Original& original, const SlowPathProgram::Translated& translated);
+  void add_whole(Bytes frame, const Arrival& arrival);
+  void add(const Original& original);
+  void finish_batch();
+  std::uint32_t translate_batch();
+  MutableBytes put_translated(const Original& original, const slow_path_datagram& answer);
+  void dispose(const Original& original, const slow_path_datagram& answer);
+  void tell_too_big(const Original& original, const slow_path_datagram& answer);
+  void send(const Original& original, const slow_path_datagram& answer);
+  void send_by_kernel(const Original& original, const slow_path_datagram& answer);
   void tell_sender(IcmpError error, const Original& original, std::uint32_t interface, std::uint32_t mtu);
   XskRing* ring_of(std::uint32_t device, std::uint32_t queue) const;
   void begin_laps();
@@ -94,9 +90,7 @@ class SlowPathWorker {
   std::map<std::uint32_t, Ip4> own_addresses_;
   std::vector<std::shared_ptr<XskRing>> rings_;
   std::vector<XskRing*> touched_;  // have something in line
-  std::vector<std::uint8_t> out_;
-  std::vector<std::uint8_t> filled_;    // what answer_cut_short() adds to
-  std::vector<std::uint8_t> cuttable_;  // what as_in_pieces() changes
+  Batch batch_;
   SlowPathCounters counters_;
   std::array<std::uint64_t, 4> stage_ns_{};
   std::uint64_t now_ns_ = 0;  // when the batch began

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <utility>
 
 namespace apnat {
 namespace {
@@ -97,7 +98,13 @@ Bytes XskRing::join(const xdp_desc& piece) {
   return whole;
 }
 
-// Frames read are the kernel's again. There is room in the ring: it has as many places as there are frames.
+void XskRing::release() {
+  const std::uint32_t count = std::exchange(received_, 0);
+  if (count) give_back(count);
+  note_taken(count);
+}
+
+// There is room in the ring: it has as many places as there are frames.
 void XskRing::give_back(std::uint32_t count) {
   std::uint32_t index = 0;
   if (xsk_ring_prod__reserve(&fill_, count, &index) != count) return;

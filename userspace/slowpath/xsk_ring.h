@@ -7,6 +7,7 @@
 
 #include <xdp/xsk.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -47,21 +48,25 @@ class XskRing {
   // From now on `backlog` says how much has been taken from here. Its owner keeps it for as long as this lives.
   void tell_backlog(xsk_backlog* backlog) { backlog_.store(backlog, std::memory_order_release); }
 
-  // Calls `each` with up to `at_most` frames; their bytes are good during the call. Returns how many there were.
+  // Calls `each` with up to `at_most` frames; their bytes are good during the call. Returns how many there were. Each
+  // is followed by one release().
   template <typename Each>
   std::size_t receive(std::uint32_t at_most, Each each) {
     std::uint32_t index = 0;
     const std::uint32_t count = xsk_ring_cons__peek(&rx_, at_most, &index);
     std::size_t frames = 0;
+    for (std::uint32_t n = 0; n < std::min(count, kAhead); ++n) fetch(index + n);
     for (std::uint32_t n = 0; n < count; ++n) {
+      if (n + kAhead < count) fetch(index + n + kAhead);
       const xdp_desc* piece = xsk_ring_cons__rx_desc(&rx_, index + n);
       returned_[n] = piece->addr & ~std::uint64_t{kFrameBytes - 1};
       if (const Bytes frame = join(*piece); !frame.empty()) each(frame), ++frames;
     }
-    if (count) give_back(count);
-    note_taken(count);
+    received_ = count;
     return frames;
   }
+  // What was received is the kernel's again.
+  void release();
 
   // A device may have queues that only receive: virtio_net keeps some of those that send for XDP. Frames put in line
   // there are never sent, and nobody says so.
@@ -73,6 +78,9 @@ class XskRing {
 
  private:
   XskRing() = default;
+  // A frame's headers were in no cache since its buffer was last used: asked for while others are worked on.
+  static constexpr std::uint32_t kAhead = 4;
+  void fetch(std::uint32_t index) { __builtin_prefetch(at(xsk_ring_cons__rx_desc(&rx_, index)->addr)); }
   Bytes join(const xdp_desc& piece);
   void give_back(std::uint32_t count);
   void note_taken(std::uint32_t count);
@@ -92,6 +100,7 @@ class XskRing {
   xsk_ring_prod tx_{};
   std::vector<std::uint64_t> free_;      // frames for sending
   std::vector<std::uint64_t> returned_;  // of one receive()
+  std::uint32_t received_ = 0;           // so many of them
   std::vector<std::uint8_t> joined_;     // a frame of several buffers, so far
   std::uint32_t in_line_ = 0;
   std::atomic<xsk_backlog*> backlog_{nullptr};  // set by another thread

@@ -67,7 +67,7 @@ TEST_CASE("a flood grows nothing, and every fragment of it is accounted for", "[
   for (int round = 0; round < 20; ++round) {
     for (Fragment& fragment : fragments) {
       ++fragment.key.destination;
-      lab.reassembler.add(fragment, lab.now_ns += 1000);
+      lab.reassembler.add(fragment, lab.now_ns += 1000, lab.room);
       most = std::max(most, lab.reassembler.gauges(REALM_EXTERNAL, lab.now_ns).bytes);
     }
   }

@@ -125,7 +125,7 @@ TEST_CASE("cut and put together again is the same, whatever the sizes and the or
       continue;
     }
     for (const Octets& piece : frames) {
-      const Reassembled result = lab.reassembler.add(*parse_fragment(piece, {}), lab.now_ns);
+      const Reassembled result = lab.reassembler.add(*parse_fragment(piece, {}), lab.now_ns, lab.room);
       REQUIRE((result.fate == Reassembled::Fate::kWhole) == (&piece == &frames.back()));
       if (result.datagram) CHECK(std::ranges::equal(result.datagram->frame, frame));
     }

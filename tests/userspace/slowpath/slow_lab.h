@@ -23,7 +23,7 @@ class SlowLab {
     frame_ = frame_of(piece);
     const auto fragment = parse_fragment(frame_, {.ifindex = 3, .rx_queue = 1, .realm = realm});
     REQUIRE(fragment);
-    Reassembled result = reassembler.add(*fragment, now_ns);
+    Reassembled result = reassembler.add(*fragment, now_ns, room);
     check_balance();
     return result;
   }
@@ -53,6 +53,7 @@ class SlowLab {
 
   Reassembler reassembler;
   std::uint64_t now_ns = 1'000'000'000'000;
+  Octets room = Octets(Reassembler::kOutBytes);
 
  private:
   Octets frame_;

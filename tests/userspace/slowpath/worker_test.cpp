@@ -132,6 +132,36 @@ TEST_CASE("fragments come in, in any order, and the translated datagram goes out
   CHECK(lab.datapath.slow_path_verdicts()[VERDICT_TRANSLATED_OUTBOUND] == 1);
 }
 
+TEST_CASE("more datagrams than one run takes leave in the order they became whole, each with its own bytes",
+          "[kernel][slowpath][FRAG-1]") {
+  if (!may_use_sockets()) return;
+  constexpr std::uint16_t kCount = SlowPathProgram::kMost + 8;
+  Lab lab;
+  lab.take_program();
+  for (std::uint16_t id = 0; id < kCount; ++id) {
+    // Sizes differ, so that none fits where another was. One source alone would get less of the ring.
+    Piece whole = udp(1624 + 24 * (id % 7), id);
+    whole.source = kS1 + id;
+    for (const Piece& piece : cut(whole, 800)) lab.inside.send(frame_of(piece));
+  }
+  lab.serve(std::uint64_t{3} * kCount);
+  const auto frames = lab.outside.receive(std::size_t{2} * kCount);
+  REQUIRE(frames.size() == std::size_t{2} * kCount);
+  for (std::uint16_t id = 0; id < kCount; ++id) {
+    Octets payload;
+    for (const std::size_t half : {0, 1}) {
+      const auto parsed = parse_frame(frames[2 * id + half]);
+      REQUIRE(parsed);
+      CHECK(parsed->source().value() == kPoolAddress);
+      payload.insert(payload.end(), parsed->payload.begin(), parsed->payload.end());
+    }
+    INFO("datagram " << id);
+    CHECK(Octets(payload.begin() + 8, payload.end()) == bytes_of(1616 + 24 * (id % 7), id));
+  }
+  CHECK(lab.counters().forwarded == kCount);
+  CHECK(lab.counters().translator_failed == 0);
+}
+
 TEST_CASE("without a program a datagram is lost, and counted; with it the next one goes", "[kernel][slowpath]") {
   if (!may_use_sockets()) return;
   Lab lab;

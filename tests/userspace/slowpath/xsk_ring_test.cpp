@@ -54,13 +54,15 @@ struct Punting {
   std::uint64_t refused() const { return datapath.verdicts()[VERDICT_SLOW_PATH_BUSY]; }
   std::uint64_t punted() const { return datapath.verdicts()[VERDICT_FRAGMENT]; }
   std::size_t receive() const {
-    std::size_t all = 0;
-    while (const std::size_t some = ring->receive(64, [&](Bytes frame) {
-      const std::uint16_t id = parse_frame(frame)->header.empty() ? 0 : load16(parse_frame(frame)->header.data() + 4);
-      CHECK(Octets(frame.begin(), frame.end()) == numbered_frame(id, true, parse_frame(frame)->source().value()));
-    })) {
+    std::size_t all = 0, some = 0;
+    do {
+      some = ring->receive(64, [&](Bytes frame) {
+        const std::uint16_t id = parse_frame(frame)->header.empty() ? 0 : load16(parse_frame(frame)->header.data() + 4);
+        CHECK(Octets(frame.begin(), frame.end()) == numbered_frame(id, true, parse_frame(frame)->source().value()));
+      });
+      ring->release();
       all += some;
-    }
+    } while (some);
     return all;
   }
 };
