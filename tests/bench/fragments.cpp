@@ -2,7 +2,8 @@
 // generator's side cost, softirqs included, as one JSON object; what a thread of the gateway's takes is for the caller
 // to add.
 //
-// Frames go in rounds that the rings on the way can hold, each after the one before has come out at the sink.
+// Frames go in rounds of three quarters of what the rings on the way hold: in the last quarter sources that share a row
+// of the punting program's table are held back. Each round goes after the one before has come out at the sink.
 #include <fmt/core.h>
 #include <net/if.h>
 
@@ -22,8 +23,8 @@ struct Wish {
   std::string device;
   std::string sink;
   Flows flows{.subscribers = 1024};
-  std::uint32_t rounds = 48;
-  std::uint32_t frames = 2048;  // a round
+  std::uint32_t rounds = 64;
+  std::uint32_t frames = 1536;  // a round
 };
 
 Result<unsigned> index_of(const std::string& device) {
