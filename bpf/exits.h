@@ -1,6 +1,6 @@
 /* exits.h - what a verdict costs: it is counted, once, and the frame leaves,
- * goes up to the kernel, turns round, or is dropped. The only file that knows
- * XDP's actions. */
+ * goes up to the kernel, turns round, or is dropped. This file and
+ * punt.h are the only ones that know XDP's actions. */
 #ifndef APNAT_EXITS_H
 #define APNAT_EXITS_H
 

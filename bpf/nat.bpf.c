@@ -28,13 +28,13 @@ int apnat_slow_path(struct xdp_md *ctx)
 	struct translation t;
 
 	if (!take_datagram(ctx, &t.ingress_ifindex))
-		return XDP_ABORTED;
+		return RUN_ENDED;
 	t.world = &world;
 	t.data = (void *)(long)ctx->data;
 	t.data_end = (void *)(long)ctx->data_end;
 	if (hand_back(&t, ctx, translate(&t)))
 		bpf_tail_call_static(ctx, &slow_path_again, 0);
-	return XDP_PASS;
+	return RUN_ENDED;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -34,12 +34,12 @@ std::span<std::uint8_t> SlowPathProgram::ask(std::uint32_t number, std::span<con
 // A chain of calls that breaks (its table was emptied, say) costs a run for each datagram, not the datagram.
 std::uint32_t SlowPathProgram::run(std::uint32_t count) {
   static constexpr std::array<std::uint8_t, kHead> kBuffer{};
-  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = kBuffer.data(), .data_size_in = kBuffer.size());
   slow_path_batch& batch = batch_.rows().front();
   const std::atomic_ref answered(batch.answered);
   batch.asked = count;
   answered = 0;
   for (std::uint32_t before = 0; before < count; before = answered) {
+    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = kBuffer.data(), .data_size_in = kBuffer.size());
     if (::bpf_prog_test_run_opts(program_.get(), &run) != 0 || answered == before) break;
   }
   return answered;

@@ -15,8 +15,6 @@ namespace apnat {
 
 class SlowPathProgram {
  public:
-  // What VLAN tags may add to a frame on its way through.
-  static constexpr std::size_t kGrowth = SLOW_PATH_GROWTH;
   static constexpr std::size_t kHead = SLOW_PATH_HEAD;
   static constexpr std::uint32_t kMost = SLOW_PATH_BATCH;  // datagrams of one run
 

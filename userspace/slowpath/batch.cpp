@@ -8,13 +8,12 @@ namespace {
 
 constexpr std::size_t kLine = 64;       // of a cache
 constexpr std::size_t kBefore = kLine;  // each frame, for what its head may grow by
-constexpr std::size_t kMemory = std::size_t{256} << 10;
 static_assert(kBefore >= SLOW_PATH_GROWTH);
-static_assert(kMemory > kBefore + Reassembler::kOutBytes);
+static_assert(Batch::kBytes > kBefore + Reassembler::kOutBytes);
 
 }  // namespace
 
-Batch::Batch() : memory_(kMemory) { clear(); }
+Batch::Batch() : memory_(kBytes) { clear(); }
 
 void Batch::clear() {
   count_ = 0;

@@ -22,6 +22,7 @@ struct Original {
 class Batch {
  public:
   static constexpr std::size_t kMost = SLOW_PATH_BATCH;
+  static constexpr std::size_t kBytes = std::size_t{256} << 10;
 
   Batch();
 

@@ -42,7 +42,7 @@ struct WorkerFigures {
   ReassemblyCounters reassembly;
   std::array<ReassemblyGauges, 2> gauges;  // by realm
   double wrap_margin = 0;
-  std::array<std::uint64_t, 4> stage_ns{};  // by Stage; from some batches, for all
+  std::array<std::uint64_t, 4> stage_ns{};  // by Stage; from some turns, for all
 };
 
 // Frames lost between the program and us (XDP_STATISTICS).

@@ -16,8 +16,8 @@ namespace {
 constexpr IcmpLimiter::Rate kErrorsToOne{.per_second = 10, .burst = 10};
 constexpr IcmpLimiter::Rate kErrorsToAll{.per_second = 1000, .burst = 1000};
 constexpr std::size_t kMostEvents = 256;  // waiting to be taken
-// The stages of one batch in so many are timed, and count for all: reading the clock is dearer than some of them.
-constexpr std::uint64_t kMeasuredBatch = 16;
+// The stages of one turn in so many are timed, and count for all: reading the clock is dearer than some of them.
+constexpr std::uint64_t kMeasuredTurn = 16;
 
 std::uint64_t secret() {
   std::uint64_t random = 0;
@@ -42,6 +42,12 @@ std::optional<IcmpError> error_of(enum verdict verdict) {
   return std::nullopt;
 }
 
+// What is whole and waits is part of `memory`, too.
+FragmentsConfig for_reassembler(FragmentsConfig config) {
+  config.memory -= std::min<std::uint64_t>(config.memory, Batch::kBytes);
+  return config;
+}
+
 bool is_finished_by_kernel(enum verdict verdict) {
   return verdict == VERDICT_NEIGHBOUR_PENDING || verdict == VERDICT_EGRESS_BY_KERNEL ||
          verdict == VERDICT_FRAGMENTED_BY_KERNEL;
@@ -51,7 +57,7 @@ bool is_finished_by_kernel(enum verdict verdict) {
 
 SlowPathWorker::SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock)
     : clock_(clock),
-      reassembler_(config, secret()),
+      reassembler_(for_reassembler(config), secret()),
       limiter_(kErrorsToOne, kErrorsToAll, secret()),
       kernel_(std::move(kernel)),
       config_(config) {}
@@ -65,7 +71,7 @@ void SlowPathWorker::follow(Orders orders) {
   if (orders.rings) rings_ = std::move(*orders.rings);
   if (!orders.fragments) return;
   if (orders.fragments->memory != config_.memory) {
-    reassembler_ = Reassembler(*orders.fragments, secret());
+    reassembler_ = Reassembler(for_reassembler(*orders.fragments), secret());
   } else {
     reassembler_.reconfigure(*orders.fragments);
   }
@@ -74,13 +80,13 @@ void SlowPathWorker::follow(Orders orders) {
 
 void SlowPathWorker::begin_laps() {
   now_ns_ = lap_ns_ = clock_.monotonic_ns();
-  measures_ = batches_++ % kMeasuredBatch == 0;
+  measures_ = turns_++ % kMeasuredTurn == 0;
 }
 
 void SlowPathWorker::lap(Stage stage) {
   if (!measures_) return;
   const std::uint64_t now = clock_.monotonic_ns();
-  stage_ns_[static_cast<std::size_t>(stage)] += (now - lap_ns_) * kMeasuredBatch;
+  stage_ns_[static_cast<std::size_t>(stage)] += (now - lap_ns_) * kMeasuredTurn;
   lap_ns_ = now;
 }
 

@@ -49,7 +49,7 @@ class SlowPathWorker {
   SlowPathWorker(const FragmentsConfig& config, KernelWay kernel, const Clock& clock);
 
   void follow(Orders orders);
-  // What waits in the socket, up to kFrames; and what that completes goes out.
+  // One turn: what waits in the socket, up to kFrames; and what that completes goes out.
   void serve(XskRing& ring);
   // Ten times a second: gives up what has waited too long.
   void tick();
@@ -93,10 +93,10 @@ class SlowPathWorker {
   Batch batch_;
   SlowPathCounters counters_;
   std::array<std::uint64_t, 4> stage_ns_{};
-  std::uint64_t now_ns_ = 0;  // when the batch began
+  std::uint64_t now_ns_ = 0;  // when the turn began
   std::uint64_t lap_ns_ = 0;
-  std::uint64_t batches_ = 0;
-  bool measures_ = false;  // this batch
+  std::uint64_t turns_ = 0;
+  bool measures_ = false;  // this turn
   std::vector<EventBody> events_;
 };
 

@@ -48,8 +48,8 @@ class XskRing {
   // From now on `backlog` says how much has been taken from here. Its owner keeps it for as long as this lives.
   void tell_backlog(xsk_backlog* backlog) { backlog_.store(backlog, std::memory_order_release); }
 
-  // Calls `each` with up to `at_most` frames; their bytes are good during the call. Returns how many there were. Each
-  // is followed by one release().
+  // Calls `each` with up to `at_most` frames; their bytes are good during the call. Returns how many there were. One
+  // release() follows each receive().
   template <typename Each>
   std::size_t receive(std::uint32_t at_most, Each each) {
     std::uint32_t index = 0;

@@ -1,9 +1,12 @@
 // The worker between real sockets and the loaded program: from a fragment on the wire to the datagram on the other one.
 #include "slowpath/worker.h"
 
+#include <bpf/bpf.h>
+
 #include <set>
 
 #include "datapath/datapath.h"
+#include "datapath/pins.h"
 #include "kernel_lab.h"
 
 using namespace apnat;
@@ -138,25 +141,36 @@ TEST_CASE("more datagrams than one run takes leave in the order they became whol
   constexpr std::uint16_t kCount = SlowPathProgram::kMost + 8;
   Lab lab;
   lab.take_program();
+  std::vector<Piece> first, last;
   for (std::uint16_t id = 0; id < kCount; ++id) {
     // Sizes differ, so that none fits where another was. One source alone would get less of the ring.
-    Piece whole = udp(1624 + 24 * (id % 7), id);
+    Piece whole = udp(824 + 24 * (id % 7), id, id % 3 == 0);
     whole.source = kS1 + id;
-    for (const Piece& piece : cut(whole, 800)) lab.inside.send(frame_of(piece));
+    const auto pieces = cut(whole, 800);
+    first.push_back(pieces[0]), last.push_back(pieces[1]);
   }
-  lab.serve(std::uint64_t{3} * kCount);
-  const auto frames = lab.outside.receive(std::size_t{2} * kCount);
-  REQUIRE(frames.size() == std::size_t{2} * kCount);
+  lab.send(first);
+  for (const Piece& piece : last) lab.inside.send(frame_of(piece));
+  REQUIRE(comes_true([&] { return lab.datapath.verdicts()[VERDICT_FRAGMENT] == std::uint64_t{2} * kCount; }));
+  lab.worker.serve(*lab.rings[0]);  // all become whole in one turn
+  // Those with DF leave as they came, the others fit whole.
+  const std::size_t expected = kCount + (kCount + 2) / 3;
+  const auto frames = lab.outside.receive(expected);
+  REQUIRE(frames.size() == expected);
+  auto next = frames.begin();
   for (std::uint16_t id = 0; id < kCount; ++id) {
     Octets payload;
-    for (const std::size_t half : {0, 1}) {
-      const auto parsed = parse_frame(frames[2 * id + half]);
+    for (bool more = true; more;) {
+      const auto parsed = parse_frame(*next++);
       REQUIRE(parsed);
       CHECK(parsed->source().value() == kPoolAddress);
+      CHECK(parsed->dont_fragment() == (id % 3 == 0));
+      CHECK(parsed->offset() == payload.size());
       payload.insert(payload.end(), parsed->payload.begin(), parsed->payload.end());
+      more = parsed->more_fragments();
     }
     INFO("datagram " << id);
-    CHECK(Octets(payload.begin() + 8, payload.end()) == bytes_of(1616 + 24 * (id % 7), id));
+    CHECK(Octets(payload.begin() + 8, payload.end()) == bytes_of(816 + 24 * (id % 7), id));
   }
   CHECK(lab.counters().forwarded == kCount);
   CHECK(lab.counters().translator_failed == 0);
@@ -171,6 +185,25 @@ TEST_CASE("without a program a datagram is lost, and counted; with it the next o
   lab.send(cut(udp(2960, 8), 1480));
   CHECK(lab.outside.receive(2).size() == 2);
   CHECK(lab.counters().translator_failed == 1);
+}
+
+TEST_CASE("what a program does not answer is lost, and counted", "[kernel][slowpath]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  const Pins pins{lab.sandbox.bpffs()};
+  const UniqueFd batch(::bpf_obj_get(pins.map("slow_path_batch").c_str()));
+  const UniqueFd datagrams(::bpf_obj_get(pins.map("slow_path_datagrams").c_str()));
+  const bpf_insn passes[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 2},
+                             {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const UniqueFd silent(::bpf_prog_load(BPF_PROG_TYPE_XDP, "silent", "GPL", passes, 2, nullptr));
+  lab.worker.follow(
+      {.program = SlowPathProgram::open(silent.get(), silent.get(), batch.get(), datagrams.get()).value()});
+  lab.send(cut(udp(2960), 1480));
+  lab.send(cut(udp(2960, 8), 1480));
+  CHECK(lab.counters().translator_failed == 2);
+  CHECK(lab.counters().forwarded == 0);
+  CHECK(lab.outside.is_silent());
 }
 
 TEST_CASE("another limit keeps what is half there, another amount of memory does not", "[kernel][slowpath]") {
@@ -240,6 +273,24 @@ TEST_CASE("a datagram in fragments that may not be cut: its sender is told the M
   CHECK(load32(quoted.data() + ipv4::kSource) == kS1);
   CHECK(lab.counters().icmp_sent == 1);
   CHECK(lab.outside.is_silent());
+}
+
+TEST_CASE("the kernel may not cut it either: its sender is told all the same, quoting it as it was sent",
+          "[kernel][slowpath][FRAG-18]") {
+  if (!may_use_sockets()) return;
+  Lab lab;
+  lab.take_program();
+  lab.make_way_out_narrow();
+  run("ip neigh del 198.51.100.9 dev out");
+  lab.send(cut(udp(2808, 7, true), 1400));
+  CHECK(lab.datapath.slow_path_verdicts()[VERDICT_NEIGHBOUR_PENDING] == 1);
+  const auto answers = lab.inside.receive(1);
+  REQUIRE(answers.size() == 1);
+  const auto parsed = parse_frame(answers[0]);
+  REQUIRE(parsed);
+  CHECK(parsed->destination().text() == "100.64.0.10");
+  CHECK(load16(parsed->payload.data() + 6) == 1300);
+  CHECK(load32(parsed->payload.data() + 8 + ipv4::kSource) == kS1);
 }
 
 TEST_CASE("a flood of packets beyond a quota does not keep who sends what is too big from being told",
