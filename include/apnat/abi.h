@@ -15,7 +15,7 @@
 
 /* Changes when a row of a pinned table changes shape or meaning. An agent does
  * not adopt tables of another number; it says so instead. */
-#define APNAT_ABI_VERSION 6
+#define APNAT_ABI_VERSION 5
 
 #ifdef __cplusplus
 #define ABI_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type " is part of the contract")

@@ -83,13 +83,14 @@ Result<UniqueFd> send_round(const nat_bpf& skeleton) {
 }
 
 // Another version may count other verdicts: it gets counters of its own, from zero. The program that runs keeps those
-// it has.
-void forget_other_counters(const Pins& pins) {
+// it has; and its tables for the slow path, in which nothing is kept, go with it.
+void forget_what_was_anothers(const Pins& pins) {
   for (const char* name : {"verdict_counters", "slow_path_counters"}) {
     const auto path = pins.map(name);
     const UniqueFd fd(::bpf_obj_get(path.c_str()));
     if (fd && about_map(fd.get()).max_entries != VERDICT_COUNT) ::unlink(path.c_str());
   }
+  for (const char* name : {"slow_path_question", "slow_path_answer"}) ::unlink(pins.map(name).c_str());
 }
 
 }  // namespace
@@ -105,7 +106,7 @@ Result<Program> Program::load(const struct options& chosen, const Pins& pins) {
   if (int error = bpf_program__set_expected_attach_type(translator, kNoAttachType)) {
     return fail(-error, "set the translator's attach type");
   }
-  forget_other_counters(pins);
+  forget_what_was_anothers(pins);
   TRY_VOID(take_over_or_pin_tables(*skeleton, pins));
   if (int error = nat_bpf::load(skeleton.get())) {
     return fail(-error, fmt::format("the kernel refused the translator ({})", explain(-error, said)));
