@@ -77,6 +77,26 @@ TEST_CASE("a data plane is made, attached, adopted by the next agent, and taken 
   CHECK(std::system("ip -d link show in | grep -q xdp") != 0);
 }
 
+TEST_CASE("a data plane whose slow path had other tables is adopted, and those are gone", "[kernel][datapath]") {
+  if (!may_use_kernel()) return;
+  Sandbox sandbox;
+  const Plan wanted = plan(sandbox.config({home()}));
+  {
+    const Datapath first = must_open(wanted);
+  }
+  const Pins pins{sandbox.bpffs()};
+  for (const char* name : {"slow_path_batch", "slow_path_datagrams"}) std::filesystem::remove(pins.map(name));
+  for (const char* name : {"slow_path_question", "slow_path_answer"}) {
+    const UniqueFd table(::bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, 8, 1, nullptr));
+    REQUIRE(::bpf_obj_pin(table.get(), pins.map(name).c_str()) == 0);
+  }
+  const Datapath second = must_open(wanted);
+  CHECK(second.opened().adopted);
+  CHECK(second.slow_path_program());
+  CHECK_FALSE(std::filesystem::exists(pins.map("slow_path_question")));
+  CHECK_FALSE(std::filesystem::exists(pins.map("slow_path_answer")));
+}
+
 TEST_CASE("a dead agent's child, on its way out, does not keep the next agent away", "[kernel][datapath]") {
   if (!may_use_kernel()) return;
   Sandbox sandbox;
