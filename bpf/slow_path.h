@@ -73,22 +73,18 @@ step_inline int hand_back(struct translation *t, struct xdp_md *ctx, enum verdic
 {
 	struct slow_path_batch *batch = find_batch();
 	struct slow_path_datagram *datagram = batch ? find_datagram(batch) : NULL;
-	__u32 index = verdict;
-	int is_forwarded;
 
 	if (!datagram)
 		return 0;
-	keep_order(index);
-	is_forwarded = fates[index & VERDICTS_MASK] == FATE_FORWARD;
 	datagram->egress_ifindex = datagram->device_ifindex = datagram->mtu = 0;
 	datagram->network_offset = t->network_offset;
 	datagram->interface_ifindex = t->interface_ifindex;
 	datagram->outbound = t->direction == DIRECTION_OUTBOUND;
 	datagram->hairpin = t->hairpin;
-	if (is_forwarded || is_finished_by_kernel(verdict)) {
+	if (is_forwarded(verdict) || is_finished_by_kernel(verdict)) {
 		datagram->egress_ifindex = t->route.egress_ifindex;
 		datagram->mtu = t->route.mtu;
-		if ((is_forwarded && !name_way_out(t, ctx, datagram)) || !copy_head(datagram, ctx))
+		if ((is_forwarded(verdict) && !name_way_out(t, ctx, datagram)) || !copy_head(datagram, ctx))
 			verdict = VERDICT_REWRITE_FAILED;
 	}
 	datagram->verdict = verdict;
