@@ -106,9 +106,8 @@ struct Reassembled {
 
 class Reassembler {
  public:
-  static constexpr std::uint32_t kMostFragments = 64;  // of one datagram (FRAG-30)
-  // What a datagram's frame may take. A spare byte lets `out` begin and end anywhere.
-  static constexpr std::size_t kOutBytes = kMostLinkBytes + kMostIpv4Total + 1;
+  static constexpr std::uint32_t kMostFragments = 64;                        // of one datagram (FRAG-30)
+  static constexpr std::size_t kOutBytes = kMostLinkBytes + kMostIpv4Total;  // the longest frame of a datagram
 
   // `seed` is random and secret.
   Reassembler(const FragmentsConfig& config, std::uint64_t seed);
