@@ -99,8 +99,7 @@ class LinuxWire {
   // An interface that has just been set up may drop what it is to send for up to a second, until the kernel has looked
   // at its link; and it counts that nowhere we would look.
   void wait_until_it_carries() {
-    Piece probe{.source = 0x64400000, .more = false};  // of no case
-    for (const std::uint32_t field : {5000U, std::uint32_t{kPort}, 8U, 0U}) put16(probe.payload, field);
+    const Piece probe{.source = 0x64400000, .more = false, .payload = udp_header(5000, kPort, 8)};  // of no case
     Deliveries delivered;
     for (int n = 0; n < 500 && delivered.empty(); ++n) {
       sender_.send(frame_of(probe));
@@ -120,12 +119,7 @@ class LinuxWire {
 inline Piece random_udp(Dice& dice, std::uint32_t source) {
   const std::uint32_t size = 8 + 9 + dice.below(dice.one_in(25) ? 50000 : 5000);
   Piece whole{.source = source, .more = false, .payload = bytes_of(size, source)};
-  Octets udp;
-  put16(udp, 5000);
-  put16(udp, kPort);
-  put16(udp, size);
-  put16(udp, 0);
-  std::ranges::copy(udp, whole.payload.begin());
+  std::ranges::copy(udp_header(5000, kPort, size), whole.payload.begin());
   whole.tos = dice.one_in(4) ? 2 : 0;
   whole.dont_fragment = dice.one_in(5);
   return whole;

@@ -38,13 +38,6 @@ std::uint64_t count(const Datapath& datapath, enum verdict verdict) { return dat
 
 PoolConfig home() { return dynamic_pool("home", "100.64.0.0/24", "203.0.113.0/30"); }
 
-// A program of somebody else: passes everything.
-int pass_program() {
-  const bpf_insn code[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 2},
-                           {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
-  return ::bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody", "GPL", code, 2, nullptr);
-}
-
 }  // namespace
 
 TEST_CASE("a data plane is made, attached, adopted by the next agent, and taken off", "[kernel][datapath]") {

@@ -23,10 +23,10 @@ constexpr std::uint32_t kShared = 0xcb007101;  // 203.0.113.1
 constexpr std::uint16_t kCustomer = 0x8100;
 
 Piece udp(std::uint32_t source, std::uint16_t source_port, std::uint32_t destination, std::uint16_t destination_port) {
-  Piece piece{.source = source, .destination = destination, .more = false};
-  for (const std::uint32_t field : {std::uint32_t{source_port}, std::uint32_t{destination_port}, 108U, 0U}) {
-    put16(piece.payload, field);
-  }
+  Piece piece{.source = source,
+              .destination = destination,
+              .more = false,
+              .payload = udp_header(source_port, destination_port, 108)};
   const Octets data = bytes_of(100, source_port);
   piece.payload.insert(piece.payload.end(), data.begin(), data.end());
   return piece;

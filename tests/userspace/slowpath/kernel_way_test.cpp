@@ -142,8 +142,7 @@ TEST_CASE("a datagram for the gateway itself reaches its programs, however large
   REQUIRE(::bind(program.get(), reinterpret_cast<sockaddr*>(&here), sizeof(here)) == 0);
   for (const std::uint32_t size : {100u, 8000u, 60000u}) {
     INFO(size);
-    Octets udp;
-    for (const std::uint32_t field : {5000u, 4000u, 8 + size, 0u}) put16(udp, field);
+    Octets udp = udp_header(5000, 4000, 8 + size);
     const Octets payload = bytes_of(size);
     udp.insert(udp.end(), payload.begin(), payload.end());
     REQUIRE(way.deliver(frame_of({.source = kNextHop, .destination = kGateway, .more = false, .payload = udp})));

@@ -95,10 +95,7 @@ struct Lab {
 
 // A UDP datagram of a subscriber, its checksum 0: whole, it is translated all the same.
 Piece udp(std::size_t size, std::uint16_t id = 7, bool dont_fragment = false) {
-  Octets bytes;
-  for (const std::size_t field : {std::size_t{5000}, std::size_t{53}, size, std::size_t{0}}) {
-    put16(bytes, static_cast<std::uint32_t>(field));
-  }
+  Octets bytes = udp_header(5000, 53, size);
   const Octets payload = bytes_of(size - 8, id);
   bytes.insert(bytes.end(), payload.begin(), payload.end());
   return {.destination = kRemote, .id = id, .more = false, .dont_fragment = dont_fragment, .payload = bytes};
@@ -194,9 +191,7 @@ TEST_CASE("what a program does not answer is lost, and counted", "[kernel][slowp
   const Pins pins{lab.sandbox.bpffs()};
   const UniqueFd batch(::bpf_obj_get(pins.map("slow_path_batch").c_str()));
   const UniqueFd datagrams(::bpf_obj_get(pins.map("slow_path_datagrams").c_str()));
-  const bpf_insn passes[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 2},
-                             {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
-  const UniqueFd silent(::bpf_prog_load(BPF_PROG_TYPE_XDP, "silent", "GPL", passes, 2, nullptr));
+  const UniqueFd silent(pass_program());
   lab.worker.follow(
       {.program = SlowPathProgram::open(silent.get(), silent.get(), batch.get(), datagrams.get()).value()});
   lab.send(cut(udp(2960), 1480));
